@@ -1,0 +1,123 @@
+"""Settings of the core, and the wrapper that keeps secrets out of sight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from hmac import compare_digest
+from typing import Any, TypeVar
+
+import attrs
+
+from crmkit.errors import SettingsError
+
+T = TypeVar("T")
+
+
+class Secret:
+    """A text that never shows: its repr, str and format are stars.
+
+    Args:
+        value: the secret text.
+    """
+
+    __slots__ = ("__value",)
+
+    def __init__(self, value: str | Secret) -> None:
+        self.__value: str = value.reveal() if isinstance(value, Secret) else str(value)
+
+    def reveal(self) -> str:
+        """Return the secret text."""
+        return self.__value
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __bool__(self) -> bool:
+        return bool(self.__value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and compare_digest(self.__value.encode(), other.reveal().encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self.__value))
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Secret is not pickled")
+
+
+def _positive(instance: object, attribute: attrs.Attribute[timedelta], value: timedelta) -> None:
+    if not isinstance(value, timedelta) or value <= timedelta(0):
+        raise SettingsError(f"settings['core'][{attribute.name!r}] is {value!r}; must be a positive timedelta")
+
+
+def _count(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if type(value) is not int or not 1 <= value <= 1000:
+        raise SettingsError(f"settings['core'][{attribute.name!r}] is {value!r}; must be a number from 1 to 1000")
+
+
+@attrs.frozen(kw_only=True)
+class CoreSettings:
+    """The settings of the core, given as `settings={"core": {...}}`.
+
+    Args:
+        installation: a name of this deployment that the database is stamped with; a CRM whose name differs
+            from the stamp holds its messages. By default it is where the database stands.
+        max_effect_age: an order that is older when it is recorded is refused unless it is history.
+        attempts: how often a delivery is tried before it is dead.
+        max_delivery_age: how long after it was queued a delivery is still tried.
+        backoff: the first pause after a failed try; it doubles with each further one.
+        backoff_limit: the longest pause.
+        lease: how long a worker that died keeps its claim.
+        max_reactions: how many events reactions may cause in one transaction.
+        secret: the key of the HMACs under which personal values are compared.
+    """
+
+    installation: str = ""
+    max_effect_age: timedelta = attrs.field(default=timedelta(days=7), validator=_positive)
+    attempts: int = attrs.field(default=10, validator=_count)
+    max_delivery_age: timedelta = attrs.field(default=timedelta(days=3), validator=_positive)
+    backoff: timedelta = attrs.field(default=timedelta(seconds=30), validator=_positive)
+    backoff_limit: timedelta = attrs.field(default=timedelta(hours=6), validator=_positive)
+    lease: timedelta = attrs.field(default=timedelta(minutes=5), validator=_positive)
+    max_reactions: int = attrs.field(default=100, validator=_count)
+    secret: Secret = attrs.field(default=Secret(""), converter=Secret)
+
+
+def build_settings(cls: type[T], values: Mapping[str, Any], path: str) -> T:
+    """Return an instance of a settings class made of plain values.
+
+    Args:
+        cls: an attrs class.
+        values: its arguments by name.
+        path: where they come from, for the error message, such as `settings['email']`.
+
+    Raises:
+        SettingsError: if a key is unknown, one is missing, or a value is refused.
+    """
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{path} must be a mapping of settings, not {type(values).__name__}")
+    known = [field.alias or field.name for field in attrs.fields(cls) if field.init]  # type: ignore[arg-type]
+    for key in values:
+        if key not in known:
+            raise SettingsError(f"{path} has no setting {key!r}{did_you_mean(str(key), known)}")
+    try:
+        return cls(**values)
+    except SettingsError:
+        raise
+    except TypeError as error:
+        raise SettingsError(f"{path}: {str(error).replace('__init__() ', '')}") from None
+    except ValueError as error:
+        raise SettingsError(f"{path}: {error}") from None
+
+
+def did_you_mean(name: str, known: list[str]) -> str:
+    """Return the part of an error message that offers the known names, the nearest first."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ";"
+    return f"{hint} known are: {', '.join(sorted(known)) or 'none'}"

@@ -1,0 +1,156 @@
+"""One database connection inside one transaction, and what its errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Executable, Table, insert
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from crmkit.errors import RetryTransaction, TransactionPoisoned
+from crmkit.sql.types import family
+
+Row = Mapping[str, Any]
+
+_RETRY_STATES = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
+_FATAL_STATES = {"25P02", "53100", "57P01", "57P02", "57P03"}  # failed transaction, disk full, shutdown
+_RETRY_NUMBERS = {1020, 1205, 1213}  # record changed, lock wait time-out, deadlock
+_FATAL_NUMBERS = {1021, 1114, 2006, 2013}  # disk full, table full, gone away, lost connection
+_DUPLICATE = 1062
+_SQLITE_RETRY = {5, 6}  # busy, locked
+_SQLITE_FATAL = {10, 11, 13, 26}  # I/O error, corrupt, full, not a database
+
+
+class Sql:
+    """Executes statements in the transaction of one connection; crmkit's only way to a database.
+
+    Args:
+        connection: a SQLAlchemy connection in a transaction.
+        tables: the CRM's tables by their names without the prefix.
+    """
+
+    def __init__(self, connection: Connection, tables: Mapping[str, Table]) -> None:
+        self.connection = connection
+        self.database = family(connection.dialect)
+        self.tables = tables
+        self.poisoned = False
+        self._depth = 0
+        self._wanted = 0
+
+    def execute(
+        self, statement: Executable, parameters: Row | Sequence[Row] | None = None
+    ) -> CursorResult[Any]:
+        """Execute a statement, parameters always bound.
+
+        Raises:
+            RetryTransaction: if the database chose this transaction to give way.
+            TransactionPoisoned: if an error ended the transaction.
+        """
+        if self._depth < self._wanted:
+            self._open_savepoint()
+        try:
+            return self.connection.execute(statement, parameters)  # type: ignore[arg-type]
+        except DBAPIError as error:
+            self._judge(error)
+            raise
+
+    def insert(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert rows; they all name the same columns."""
+        if rows:
+            self.execute(_insert(table), rows if len(rows) > 1 else rows[0])
+
+    def claim(self, table: Table, row: Row) -> bool:
+        """Insert a row unless one of its unique keys is taken; say whether it was inserted."""
+        if self.database != "mariadb":
+            return self.execute(_insert_or_ignore(table, self.database), row).rowcount == 1
+        try:
+            self.execute(_insert(table), row)
+        except IntegrityError as error:
+            if _number(error) != _DUPLICATE:
+                raise
+            return False  # MariaDB undoes the statement alone, the transaction goes on
+        return True
+
+    @contextmanager
+    def isolated(self) -> Iterator[None]:
+        """Undo everything the block wrote if it raises; costs nothing while the block writes nothing."""
+        self._wanted += 1
+        try:
+            yield
+        except BaseException:
+            self._leave("ROLLBACK TO SAVEPOINT")
+            raise
+        self._leave("RELEASE SAVEPOINT")
+
+    def _open_savepoint(self) -> None:
+        while self._depth < self._wanted:
+            self._depth += 1
+            self._driver(f"SAVEPOINT crmkit_{self._depth}")
+
+    def _leave(self, how: str) -> None:
+        opened, self._wanted = self._depth == self._wanted, self._wanted - 1
+        if not opened:
+            return
+        self._depth -= 1
+        if self.poisoned:
+            return
+        self._driver(f"{how} crmkit_{self._depth + 1}")
+        if how.startswith("ROLLBACK"):
+            self._driver(f"RELEASE SAVEPOINT crmkit_{self._depth + 1}")
+
+    def _driver(self, statement: str) -> None:
+        try:
+            self.connection.exec_driver_sql(statement)
+        except DBAPIError as error:
+            self._judge(error)
+            raise
+
+    def _judge(self, error: DBAPIError) -> None:
+        verdict = judge(error)
+        if verdict is not None:
+            self.poisoned = True
+            raise verdict from error
+
+
+def judge(error: DBAPIError) -> RetryTransaction | TransactionPoisoned | None:
+    """Return what a driver's error means for the transaction: run it again, it is over, or neither."""
+    original = error.orig
+    state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
+    code = getattr(original, "sqlite_errorcode", None)
+    number = _number(error)
+    short = str(original).strip().split("\n")[0][:200]
+    if state in _RETRY_STATES or number in _RETRY_NUMBERS or (code is not None and code & 0xFF in _SQLITE_RETRY):
+        return RetryTransaction(f"the database asks to run the transaction again: {short}")
+    fatal = state in _FATAL_STATES or number in _FATAL_NUMBERS or (state or "").startswith("08")
+    if fatal or error.connection_invalidated or (code is not None and code & 0xFF in _SQLITE_FATAL):
+        return TransactionPoisoned(f"the database ended the transaction: {short}")
+    return None
+
+
+def _number(error: DBAPIError) -> int | None:
+    arguments = getattr(error.orig, "args", ())
+    first = arguments[0] if arguments else None
+    return first if isinstance(first, int) else None
+
+
+def _insert(table: Table) -> Any:
+    return _cached(table, "insert", lambda: insert(table))
+
+
+def _insert_or_ignore(table: Table, database: str) -> Any:
+    make = sqlite.insert if database == "sqlite" else postgresql.insert
+    return _cached(
+        table,
+        f"claim {database}",
+        lambda: make(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True),
+    )
+
+
+def _cached(table: Table, name: str, make: Any) -> Any:
+    statement = table.info.get(name)
+    if statement is None:
+        statement = table.info[name] = make()
+    return statement

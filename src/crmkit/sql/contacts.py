@@ -1,0 +1,173 @@
+"""The contact store over crmkit's own tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import attrs
+from sqlalchemy import Select, and_, func, select, update
+
+from crmkit.contacts import Contact, ContactPoint, PointKind
+from crmkit.errors import PointTaken, RetryTransaction
+from crmkit.stores import StoreCapabilities
+
+if TYPE_CHECKING:
+    from crmkit.sql.connection import Sql
+    from crmkit.transaction import Transaction
+
+
+@attrs.frozen(eq=False)
+class OwnContacts:
+    """Keeps contacts in `crm_contacts` and their points in `crm_contact_points`."""
+
+    capabilities: StoreCapabilities = StoreCapabilities()
+
+    def get(self, tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Contact]:
+        """Return the contacts with these ids; those that do not exist are left out."""
+        wanted = list(ids)
+        contacts = tx.sql.tables["contacts"]
+        clause = contacts.c.id == wanted[0] if len(wanted) == 1 else contacts.c.id.in_(wanted)
+        return _read(tx.sql, _with_points(tx.sql).where(clause)) if wanted else {}
+
+    def find(self, tx: Transaction, points: Sequence[ContactPoint]) -> Contact | None:
+        """Return the contact that has the first point that anybody has, or None."""
+        contacts, points_table = tx.sql.tables["contacts"], tx.sql.tables["contact_points"]
+        for point in points:
+            owner = select(points_table.c.contact_id).where(_is(points_table, point)).scalar_subquery()
+            found = _read(tx.sql, _with_points(tx.sql).where(contacts.c.id == owner))
+            if found:
+                return next(iter(found.values()))
+        return None
+
+    def add(self, tx: Transaction, contact: Contact) -> Contact:
+        """Keep a new contact with its points, or return the one that owns a point already."""
+        points = tx.sql.tables["contact_points"]
+        # the points come first: whoever claims them adds the contact; index order keeps two claims from a deadlock
+        numbered = sorted(enumerate(contact.points), key=lambda p: (p[1].kind, p[1].scope, p[1].key))
+        claimed: list[ContactPoint] = []
+        for ordinal, point in numbered:
+            if not tx.sql.claim(points, _point_row(tx, contact.id, point, ordinal, rank=0)):
+                _unclaim(tx, claimed)
+                return self._owner(tx, point)
+            claimed.append(point)
+        row = attrs.asdict(contact, filter=lambda field, _: field.name != "points")
+        tx.sql.insert(tx.sql.tables["contacts"], [{**row, "created_at": tx.now, "updated_at": tx.now}])
+        return contact
+
+    def update(self, tx: Transaction, contact_id: UUID, changes: Mapping[str, Any]) -> None:
+        """Change fields of a contact."""
+        contacts = tx.sql.tables["contacts"]
+        tx.sql.execute(
+            update(contacts).where(contacts.c.id == contact_id).values(**changes, updated_at=tx.now)
+        )
+
+    def add_points(
+        self, tx: Transaction, contact_id: UUID, points: Sequence[ContactPoint], *, shared: bool = False
+    ) -> tuple[ContactPoint, ...]:
+        """Give a contact further points; return those that it did not have."""
+        table = tx.sql.tables["contact_points"]
+        count = select(func.count()).where(table.c.contact_id == contact_id)
+        ordinal = int(tx.sql.execute(count).scalar_one())
+        added = []
+        for point in sorted(dict.fromkeys(points), key=lambda p: (p.kind, p.scope, p.key)):
+            if self._add_point(tx, contact_id, point, ordinal + len(added), shared):
+                added.append(point)
+        return tuple(added)
+
+    def _add_point(
+        self, tx: Transaction, contact_id: UUID, point: ContactPoint, ordinal: int, shared: bool
+    ) -> bool:
+        table = tx.sql.tables["contact_points"]
+        rank = 0
+        while not tx.sql.claim(table, _point_row(tx, contact_id, point, ordinal, rank)):
+            holders = select(table.c.contact_id, table.c.rank).where(_same(table, point)).order_by(table.c.rank)
+            rows = tx.sql.execute(holders.with_for_update(read=True)).all()
+            if contact_id in [row.contact_id for row in rows]:
+                return False
+            if not rows or rows[-1].rank < rank:
+                raise RetryTransaction(f"{point} was given to a contact that this transaction cannot see yet")
+            if not shared:
+                raise PointTaken(point, rows[0].contact_id)
+            rank = rows[-1].rank + 1
+        return True
+
+    def _owner(self, tx: Transaction, point: ContactPoint) -> Contact:
+        table = tx.sql.tables["contact_points"]
+        holder = select(table.c.contact_id).where(_is(table, point)).with_for_update(read=True)
+        contact_id = tx.sql.execute(holder).scalar()
+        found = self.get(tx, [contact_id]) if contact_id else {}
+        if contact_id not in found:
+            raise RetryTransaction(f"{point} was given to a contact that this transaction cannot see yet")
+        return found[contact_id]
+
+
+def _unclaim(tx: Transaction, points: Sequence[ContactPoint]) -> None:
+    table = tx.sql.tables["contact_points"]
+    for point in points:
+        tx.sql.execute(table.delete().where(_is(table, point)))
+
+
+def _point_row(
+    tx: Transaction, contact_id: UUID, point: ContactPoint, ordinal: int, rank: int
+) -> dict[str, Any]:
+    return {
+        "kind": point.kind,
+        "scope": point.scope,
+        "key": point.key,
+        "rank": rank,
+        "contact_id": contact_id,
+        "ordinal": ordinal,
+        "value": point.value,
+        "added_at": tx.now,
+    }
+
+
+def _same(table: Any, point: ContactPoint) -> Any:
+    return and_(table.c.kind == point.kind, table.c.scope == point.scope, table.c.key == point.key)
+
+
+def _is(table: Any, point: ContactPoint) -> Any:
+    return and_(_same(table, point), table.c.rank == 0)
+
+
+def _with_points(sql: Sql) -> Select[Any]:
+    contacts, points = sql.tables["contacts"], sql.tables["contact_points"]
+    joined = contacts.outerjoin(points, points.c.contact_id == contacts.c.id)
+    return (
+        select(
+            contacts,
+            points.c.kind.label("point_kind"),
+            points.c.scope.label("point_scope"),
+            points.c.key.label("point_key"),
+            points.c.value.label("point_value"),
+        )
+        .select_from(joined)
+        .order_by(contacts.c.id, points.c.ordinal)
+    )
+
+
+def _read(sql: Sql, statement: Select[Any]) -> dict[UUID, Contact]:
+    rows: dict[UUID, list[Any]] = {}
+    for row in sql.execute(statement):
+        rows.setdefault(row.id, []).append(row)
+    return {id: _contact(group) for id, group in rows.items()}
+
+
+def _contact(rows: Sequence[Any]) -> Contact:
+    first = rows[0]
+    return Contact(
+        id=first.id,
+        name=first.name,
+        given_name=first.given_name,
+        family_name=first.family_name,
+        kind=first.kind,
+        locale=first.locale,
+        zone=first.zone,
+        points=tuple(
+            ContactPoint(PointKind(row.point_kind), row.point_scope, row.point_key, row.point_value)
+            for row in rows
+            if row.point_kind is not None
+        ),
+    )

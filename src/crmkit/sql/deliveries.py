@@ -1,0 +1,152 @@
+"""Deliveries in SQL: queued in the caller's transaction, looked at by anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import attrs
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from crmkit import codec
+from crmkit.errors import RetryTransaction
+from crmkit.messages import Delivery, DeliveryState, DeliveryStatus, Repeat
+from crmkit.sql.connection import Sql
+
+_CONTENT = ("subject", "text", "html", "template", "data", "headers")
+
+
+def delivery_row(status: DeliveryStatus) -> dict[str, Any]:
+    """Return the row of a delivery that is being queued."""
+    delivery = status.delivery
+    content = {name: getattr(delivery, name) for name in ("subject", "text", "html", "headers")}
+    content |= {"template": status.template, "data": codec.plain(status.data)}
+    return {
+        "id": delivery.id,
+        "key": delivery.key,
+        "channel": delivery.channel,
+        "address": delivery.address,
+        "contact_id": delivery.contact_id,
+        "topic": delivery.topic,
+        "repeat": delivery.repeat,
+        "state": status.state,
+        "due_at": status.due_at,
+        "expires_at": status.expires_at,
+        "queued_at": delivery.queued_at,
+        "attempt": 0,
+        "claim": None,
+        "reason": status.reason,
+        "provider_id": status.provider_id,
+        "name": delivery.name,
+        "locale": delivery.locale,
+        "content": {name: dict(v) if name == "headers" else v for name, v in content.items() if v},
+    }
+
+
+def read_delivery(row: Any) -> DeliveryStatus:
+    """Return what a row of the deliveries table holds."""
+    content = {name: row.content[name] for name in _CONTENT if name in row.content}
+    template, data = content.pop("template", ""), content.pop("data", {})
+    return DeliveryStatus(
+        delivery=Delivery(
+            id=row.id,
+            key=row.key,
+            channel=row.channel,
+            address=row.address,
+            name=row.name,
+            contact_id=row.contact_id,
+            topic=row.topic,
+            locale=row.locale,
+            attempt=row.attempt,
+            repeat=Repeat(row.repeat),
+            queued_at=row.queued_at,
+            **content,
+        ),
+        state=DeliveryState(row.state),
+        reason=row.reason,
+        due_at=row.due_at,
+        expires_at=row.expires_at,
+        provider_id=row.provider_id,
+        template=template,
+        data=data,
+    )
+
+
+def claim_delivery(sql: Sql, status: DeliveryStatus) -> bool:
+    """Queue a delivery unless its (key, channel, address) is taken; say whether it was queued."""
+    return sql.claim(sql.tables["deliveries"], delivery_row(status))
+
+
+def insert_deliveries(sql: Sql, statuses: Sequence[DeliveryStatus]) -> bool:
+    """Queue many deliveries at once, or none if the key of one is taken; say whether they were queued."""
+    try:
+        with sql.isolated():
+            sql.insert(sql.tables["deliveries"], [delivery_row(status) for status in statuses])
+    except IntegrityError:
+        return False
+    return True
+
+
+def claimed_delivery(sql: Sql, key: str, channel: str, address: str) -> DeliveryStatus:
+    """Return the delivery that was queued under a key before.
+
+    Raises:
+        RetryTransaction: if this transaction's isolation level hides it.
+    """
+    c = sql.tables["deliveries"].c
+    mine = (c.key == key) & (c.channel == channel) & (c.address == address)
+    statement = select(sql.tables["deliveries"]).where(mine).with_for_update(read=True)
+    row = sql.execute(statement).first()
+    if row is None:
+        raise RetryTransaction(f"delivery {key!r} was queued by a transaction that this one cannot see yet")
+    return read_delivery(row)
+
+
+def list_deliveries(
+    sql: Sql, states: Iterable[DeliveryState], limit: int, after: UUID | None = None
+) -> list[DeliveryStatus]:
+    """Return deliveries in some states, oldest first.
+
+    Args:
+        sql: the transaction's connection.
+        states: which.
+        limit: at most how many of each state.
+        after: the id of the last delivery of the page before.
+    """
+    table = sql.tables["deliveries"]
+    found: list[DeliveryStatus] = []
+    for state in dict.fromkeys(states):
+        statement = select(table).where(table.c.state == state)
+        if after is not None:
+            statement = statement.where(table.c.id > after)
+        ordered = statement.order_by(table.c.queued_at, table.c.id).limit(limit)
+        found += [read_delivery(row) for row in sql.execute(ordered)]
+    return sorted(found, key=lambda status: (status.delivery.queued_at, status.delivery.id))
+
+
+def read_deliveries(sql: Sql, ids: Sequence[UUID]) -> dict[UUID, DeliveryStatus]:
+    """Return deliveries by id."""
+    table = sql.tables["deliveries"]
+    rows = sql.execute(select(table).where(table.c.id.in_(list(ids))))
+    return {row.id: read_delivery(row) for row in rows}
+
+
+def count_deliveries(sql: Sql) -> dict[tuple[DeliveryState, str], int]:
+    """Return how many deliveries stand in each state, for each reason."""
+    c = sql.tables["deliveries"].c
+    rows = sql.execute(select(c.state, c.reason, func.count().label("n")).group_by(c.state, c.reason))
+    return {(DeliveryState(row.state), row.reason): int(row.n) for row in rows}
+
+
+def same_message(stored: DeliveryStatus, given: DeliveryStatus) -> bool:
+    """Return whether two deliveries say the same to the same contact, whatever became of them since."""
+
+    def content(status: DeliveryStatus) -> Any:
+        kept = attrs.asdict(status.delivery, recurse=False)
+        for name in ("id", "attempt", "queued_at", "name", "locale"):
+            del kept[name]
+        return {**kept, "headers": dict(kept["headers"]), "template": status.template}, codec.plain(status.data)
+
+    return bool(content(stored) == content(given))

@@ -1,0 +1,72 @@
+"""The tables in the database: who owns them, and which installation they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, MetaData, Table, inspect, select, update
+
+from crmkit.clock import FOREVER
+from crmkit.errors import SchemaError
+from crmkit.sql.connection import Sql
+from crmkit.sql.events import CURSOR
+
+OWNER, PLACE, VERSION = "owner", "place", "schema_version"
+SCHEMA_VERSION = "1"
+
+
+def create_tables(connection: Connection, metadata: MetaData, tables: Mapping[str, Table], place: str) -> None:
+    """Create the tables that are missing and stamp the database with their owner and its place.
+
+    Args:
+        connection: in a transaction that the caller commits.
+        metadata: holds the tables.
+        tables: ours by name; other tables in the metadata are left to the host.
+        place: what the installation is known by.
+
+    Raises:
+        SchemaError: if another owner keeps the tables.
+    """
+    installation = tables["installation"]
+    if inspect(connection).has_table(installation.name, schema=installation.schema):
+        refuse_other_owner(Sql(connection, tables), "create_tables")
+    metadata.create_all(connection, tables=list(tables.values()), checkfirst=True)
+    sql = Sql(connection, tables)
+    stamp = {OWNER: "create_tables", PLACE: place, VERSION: SCHEMA_VERSION}
+    for name, value in stamp.items():
+        sql.claim(installation, {"name": name, "value": value})
+    ensure_cursor(sql, CURSOR)
+
+
+def refuse_other_owner(sql: Sql, owner: str) -> None:
+    """Refuse to touch tables that another way of migrating keeps.
+
+    Raises:
+        SchemaError: naming that way.
+    """
+    found = read_stamp(sql, OWNER)
+    if found not in ("", owner):
+        raise SchemaError(f"the tables are kept by {found!r}; {owner!r} would contradict it, use {found!r} instead")
+
+
+def read_stamp(sql: Sql, name: str) -> str:
+    """Return a stamp of the installation, or empty text.
+
+    Args:
+        sql: a transaction's connection.
+        name: which stamp.
+    """
+    installation = sql.tables["installation"]
+    return str(sql.execute(select(installation.c.value).where(installation.c.name == name)).scalar() or "")
+
+
+def adopt(sql: Sql, place: str) -> None:
+    """Stamp the database with a new place: messages are sent from there from now on."""
+    installation = sql.tables["installation"]
+    sql.execute(update(installation).where(installation.c.name == PLACE).values(value=place))
+
+
+def ensure_cursor(sql: Sql, name: str) -> None:
+    """Add a cursor at position 0 if there is none of that name."""
+    row = {"name": name, "position": 0, "lease_until": FOREVER, "holder": None}
+    sql.claim(sql.tables["cursors"], row)

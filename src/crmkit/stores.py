@@ -1,0 +1,64 @@
+"""The port behind which contacts are kept: own tables, a table the host has, or anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from uuid import UUID
+
+import attrs
+
+from crmkit.contacts import Contact, ContactPoint
+
+if TYPE_CHECKING:
+    from crmkit.transaction import Transaction
+
+
+@attrs.frozen(kw_only=True)
+class StoreCapabilities:
+    """What a contact store can do; the conformance suite tests just that.
+
+    Args:
+        writable: contacts can be added and changed.
+        shared_points: one point may belong to several contacts.
+    """
+
+    writable: bool = True
+    shared_points: bool = True
+
+
+@runtime_checkable
+class ContactStore(Protocol):
+    """Keeps contacts; every call works inside the given transaction."""
+
+    capabilities: StoreCapabilities
+
+    def get(self, tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Contact]:
+        """Return the contacts with these ids; those that do not exist are left out."""
+        ...
+
+    def find(self, tx: Transaction, points: Sequence[ContactPoint]) -> Contact | None:
+        """Return the contact that has the first point that anybody has, or None."""
+        ...
+
+    def add(self, tx: Transaction, contact: Contact) -> Contact:
+        """Keep a new contact with its points, and return it.
+
+        When another contact has one of the points, nothing is kept and that contact is returned:
+        at most one contact is the owner of a point, however many add it at the same time.
+        """
+        ...
+
+    def update(self, tx: Transaction, contact_id: UUID, changes: Mapping[str, Any]) -> None:
+        """Change fields of a contact."""
+        ...
+
+    def add_points(
+        self, tx: Transaction, contact_id: UUID, points: Sequence[ContactPoint], *, shared: bool = False
+    ) -> tuple[ContactPoint, ...]:
+        """Give a contact further points; return those that it did not have.
+
+        Raises:
+            PointTaken: if a point is another contact's and `shared` is false.
+        """
+        ...

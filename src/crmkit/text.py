@@ -1,0 +1,47 @@
+"""What text may be: NFC, without NUL, lone surrogates and, on one line, without line breaks."""
+
+from __future__ import annotations
+
+from unicodedata import is_normalized, normalize
+
+from crmkit.errors import ValueRefused
+
+
+def clean(value: str, what: str, *, limit: int, multiline: bool = False, empty: bool = True) -> str:
+    """Return `value` in NFC, or refuse it.
+
+    Args:
+        value: the text as given.
+        what: what the text is, for the error message.
+        limit: the greatest length in code points, after normalising.
+        multiline: whether control characters such as line breaks and tabs are allowed.
+        empty: whether the empty text is allowed.
+
+    Raises:
+        ValueRefused: if it is no text, too long, empty, or holds a character that cannot be stored.
+    """
+    if type(value) is not str and not isinstance(value, str):
+        raise ValueRefused(f"{what} must be text, not {type(value).__name__}: {value!r}")
+    if value.isascii() and value.isprintable():
+        text = value
+    else:
+        text = value if is_normalized("NFC", value) else normalize("NFC", value)
+        _refuse_characters(text, what, multiline)
+    if len(text) > limit:
+        raise ValueRefused(f"{what} has {len(text)} characters, at most {limit} are kept: {text[:60]!r}...")
+    if not text and not empty:
+        raise ValueRefused(f"{what} is empty; it needs at least one character")
+    return text
+
+
+def _refuse_characters(text: str, what: str, multiline: bool) -> None:
+    for position, char in enumerate(text):
+        if "\ud800" <= char <= "\udfff":
+            reason = "a lone surrogate, which is not a character"
+        elif char == "\x00":
+            reason = "NUL, which databases do not store"
+        elif (char < " " or char == "\x7f") and not (multiline and char in "\r\n\t"):
+            reason = f"the control character {char!r}"
+        else:
+            continue
+        raise ValueRefused(f"{what} holds {reason}, at position {position}: {text[:60]!r}")

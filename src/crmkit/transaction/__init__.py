@@ -1,0 +1,9 @@
+"""The transaction: everything that is recorded about customers is recorded through one."""
+
+from crmkit.transaction.contacts import Contacts
+from crmkit.transaction.events import Events
+from crmkit.transaction.messages import Messages
+from crmkit.transaction.orders import OrderOutcome, OrderRecord, Orders
+from crmkit.transaction.unit import Transaction
+
+__all__ = ["Contacts", "Events", "Messages", "OrderOutcome", "OrderRecord", "Orders", "Transaction"]

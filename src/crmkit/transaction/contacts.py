@@ -1,0 +1,173 @@
+"""tx.contacts: who the customers are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import attrs
+
+from crmkit.contacts import EDITABLE, Contact, ContactKind, ContactPoint
+from crmkit.errors import NotFound, PointTaken, ValueRefused
+from crmkit.events import ContactAdded, ContactPointsAdded, ContactUpdated
+from crmkit.settings import did_you_mean
+from crmkit.stores import ContactStore
+
+if TYPE_CHECKING:
+    from crmkit.transaction.unit import Transaction
+
+
+class Contacts:
+    """Adds, finds and changes contacts.
+
+    Args:
+        tx: the transaction.
+    """
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def add(
+        self,
+        name: str = "",
+        *,
+        points: Sequence[ContactPoint] = (),
+        given_name: str = "",
+        family_name: str = "",
+        kind: ContactKind | str = ContactKind.PERSON,
+        locale: str = "",
+        zone: str = "",
+    ) -> Contact:
+        """Add a contact.
+
+        Args:
+            name: the whole name as it is written.
+            points: addresses that nobody else has.
+            given_name: the part that friends use.
+            family_name: the part that is shared with relatives.
+            kind: person or organisation.
+            locale: BCP 47 tag of the language to write in.
+            zone: IANA time zone.
+
+        Raises:
+            PointTaken: if another contact has one of the points; nothing is added.
+        """
+        wanted = Contact(
+            id=self._tx.new_id(),
+            name=name,
+            points=_distinct(points),
+            given_name=given_name,
+            family_name=family_name,
+            kind=kind,
+            locale=locale,
+            zone=zone,
+        )
+        kept = self._add(wanted)
+        if kept.id != wanted.id:
+            taken = next((point for point in wanted.points if point in kept.points), wanted.points[0])
+            raise PointTaken(taken, kept.id)
+        return kept
+
+    def get(self, id: UUID) -> Contact:
+        """Return a contact.
+
+        Raises:
+            NotFound: if there is none with that id.
+        """
+        found = self._store.get(self._tx, [id]).get(id)
+        if found is None:
+            raise NotFound(f"no contact has the id {id}")
+        return found
+
+    def get_many(self, ids: Sequence[UUID]) -> dict[UUID, Contact]:
+        """Return contacts by id; those that do not exist are left out."""
+        return self._store.get(self._tx, list(dict.fromkeys(ids)))
+
+    def ids(self, contact_id: UUID) -> tuple[UUID, ...]:
+        """Return every id under which this contact's rows are recorded."""
+        return (contact_id,)
+
+    def find(self, *points: ContactPoint) -> Contact | None:
+        """Return the contact that has the first of the points that anybody has, or None."""
+        return self._store.find(self._tx, points)
+
+    def resolve(self, points: Sequence[ContactPoint]) -> Contact | None:
+        """Return whose points these are: a plugin's answer to `crmkit_resolve_contact`, or as `find`."""
+        answered = self._tx.crm.hooks.resolve_contact(self._tx, points)
+        return answered if answered is not None else self.find(*points)
+
+    def find_or_add(self, points: Sequence[ContactPoint], *, name: str = "") -> Contact:
+        """Return whose points these are, or add a contact that has them; at most one, however many ask at once.
+
+        Args:
+            points: one or more.
+            name: for a contact that is added.
+        """
+        if not points:
+            raise ValueRefused("find_or_add needs at least one contact point")
+        found = self.resolve(points)
+        return found or self._add(Contact(id=self._tx.new_id(), name=name, points=_distinct(points)))
+
+    def update(self, id: UUID, **changes: Any) -> Contact:
+        """Change fields of a contact and return it as it is then.
+
+        Args:
+            id: whose.
+            changes: any of name, given_name, family_name, kind, locale, zone.
+
+        Raises:
+            NotFound: if there is no such contact.
+            ValueRefused: if a field is unknown or a value is refused; nothing changes.
+        """
+        for field in changes:
+            if field not in EDITABLE:
+                raise ValueRefused(f"a contact has no field {field!r}{did_you_mean(field, list(EDITABLE))}")
+        before = self.get(id)
+        after = attrs.evolve(before, **changes)
+        changed = [field for field in EDITABLE if getattr(before, field) != getattr(after, field)]
+        if not changed:
+            return before
+        self._store.update(self._tx, id, {field: getattr(after, field) for field in changed})
+        event = ContactUpdated(
+            fields=tuple(changed),
+            before={field: str(getattr(before, field)) for field in changed},
+            after={field: str(getattr(after, field)) for field in changed},
+        )
+        self._tx.events.append(event, contact_id=id, subject_id=id)
+        return after
+
+    def remember(self, id: UUID, *points: ContactPoint, shared: bool = False) -> Contact:
+        """Give a contact further points and return it as it is then; points it has are left alone.
+
+        Args:
+            id: whose.
+            points: addresses.
+            shared: whether they may be another contact's too; mail and orders go on resolving to that one.
+
+        Raises:
+            NotFound: if there is no such contact.
+            PointTaken: if a point is another contact's and `shared` is false; nothing changes.
+        """
+        self.get(id)
+        with self._tx.sql.isolated():
+            added = self._store.add_points(self._tx, id, points, shared=shared)
+        if added:
+            event = ContactPointsAdded(points=tuple(str(point) for point in added))
+            self._tx.events.append(event, contact_id=id, subject_id=id)
+        return self.get(id)
+
+    def _add(self, wanted: Contact) -> Contact:
+        kept = self._store.add(self._tx, wanted)
+        if kept.id == wanted.id:
+            event = ContactAdded(name=wanted.name, points=tuple(str(point) for point in wanted.points))
+            self._tx.events.append(event, contact_id=kept.id, subject_id=kept.id)
+        return kept
+
+    @property
+    def _store(self) -> ContactStore:
+        return self._tx.crm.store
+
+
+def _distinct(points: Sequence[ContactPoint]) -> tuple[ContactPoint, ...]:
+    return tuple(dict.fromkeys(points))

@@ -1,0 +1,169 @@
+"""tx.messages: what is queued to be sent once the transaction has committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from crmkit.clock import FOREVER
+from crmkit.contacts import Contact, ContactPoint
+from crmkit.errors import KeyConflict, NotFound, ValueRefused
+from crmkit.messages import Delivery, DeliveryState, DeliveryStatus, Message
+from crmkit.sql import deliveries as rows
+from crmkit.text import clean
+
+if TYPE_CHECKING:
+    from crmkit.transaction.unit import Transaction
+
+KEY_LIMIT = 200
+
+
+class Messages:
+    """Queues messages as deliveries and tells what became of them.
+
+    Args:
+        tx: the transaction.
+    """
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def queue(
+        self,
+        message: Message,
+        *,
+        channel: str,
+        key: str,
+        contact_id: UUID | None = None,
+        to: ContactPoint | None = None,
+    ) -> DeliveryStatus:
+        """Queue a message; a replay returns the stored delivery.
+
+        A delivery that cannot go for now (no such channel, no address) is held with that reason.
+
+        Args:
+            message: what to say.
+            channel: over which channel.
+            key: names this message for ever; at most one delivery is queued for a key, channel and address.
+            contact_id: to whom.
+            to: to which address, by default the contact's first of the channel's kind.
+
+        Raises:
+            KeyConflict: if the key stands for another message.
+            ValueRefused: if neither a contact nor an address is given.
+        """
+        status = self._status(message, channel, key, contact_id, to)
+        if rows.claim_delivery(self._tx.sql, status):
+            return status
+        delivery = status.delivery
+        stored = rows.claimed_delivery(self._tx.sql, delivery.key, channel, delivery.address)
+        if not rows.same_message(stored, status):
+            raise KeyConflict(key, stored=stored, given=status)
+        return stored
+
+    def queue_many(
+        self, message: Message, *, channel: str, key: str, contact_ids: Sequence[UUID]
+    ) -> list[DeliveryStatus]:
+        """Queue one message to many contacts in bulk, all of them new under this key.
+
+        Args:
+            message: what to say.
+            channel: over which channel.
+            key: names this message for ever; each delivery's key is this one and the contact's id.
+            contact_ids: to whom.
+
+        Raises:
+            KeyConflict: if a contact was queued under the key before; then nothing is queued.
+        """
+        contacts = self._tx.contacts.get_many(contact_ids)
+        for id in contact_ids:
+            if id not in contacts:
+                raise NotFound(f"no contact has the id {id}")
+        queued = [
+            self._status(message, channel, f"{key}:{id.hex}", id, None, contacts[id])
+            for id in dict.fromkeys(contact_ids)
+        ]
+        if not rows.insert_deliveries(self._tx.sql, queued):
+            raise KeyConflict(key, stored="a delivery to one of the contacts", given=f"{len(queued)} deliveries")
+        return queued
+
+    def get(self, id: UUID) -> DeliveryStatus:
+        """Return what became of a delivery.
+
+        Raises:
+            NotFound: if there is none with that id.
+        """
+        found = rows.read_deliveries(self._tx.sql, [id]).get(id)
+        if found is None:
+            raise NotFound(f"no delivery has the id {id}")
+        return found
+
+    def list(self, *states: DeliveryState | str, limit: int = 100) -> Sequence[DeliveryStatus]:
+        """Return deliveries in some states, oldest first.
+
+        Args:
+            states: which; all when none is named.
+            limit: at most how many of each state.
+        """
+        wanted: Iterable[DeliveryState] = [DeliveryState(state) for state in states] or list(DeliveryState)
+        return rows.list_deliveries(self._tx.sql, wanted, limit)
+
+    def counts(self) -> dict[tuple[DeliveryState, str], int]:
+        """Return how many deliveries stand in each state, for each reason."""
+        return rows.count_deliveries(self._tx.sql)
+
+    def _status(
+        self,
+        message: Message,
+        channel: str,
+        key: str,
+        contact_id: UUID | None,
+        to: ContactPoint | None,
+        contact: Contact | None = None,
+    ) -> DeliveryStatus:
+        if contact_id is None and to is None:
+            raise ValueRefused(f"message {key!r} goes to nobody; give contact_id or to")
+        if contact is None and contact_id is not None:
+            contact = self._tx.contacts.get(contact_id)
+        address, problem = self._address(channel, contact, to)
+        delivery = Delivery(
+            id=self._tx.new_id(),
+            key=clean(key, "message key", limit=KEY_LIMIT, empty=False),
+            channel=clean(channel, "channel", limit=30, empty=False),
+            address=address,
+            name=contact.name if contact else "",
+            contact_id=contact_id,
+            topic=message.topic,
+            subject=message.subject,
+            text=message.text,
+            html=message.html,
+            locale=contact.locale if contact else "",
+            headers=message.headers,
+            attempt=0,
+            repeat=message.repeat,
+            queued_at=self._tx.now,
+        )
+        return DeliveryStatus(
+            delivery=delivery,
+            state=DeliveryState.HELD if problem else DeliveryState.QUEUED,
+            reason=problem,
+            due_at=FOREVER if problem else self._tx.now,
+            expires_at=message.expires_at,
+            template=message.template,
+            data=message.data,
+        )
+
+    def _address(
+        self, channel: str, contact: Contact | None, to: ContactPoint | None
+    ) -> tuple[str, str]:
+        owned = self._tx.crm.registry.channels.get(channel)
+        if owned is None:
+            return (to.value if to else ""), f"no channel {channel!r} is enabled"
+        spec = owned.value.spec
+        if to is not None:
+            if to.kind is not spec.address_kind:
+                raise ValueRefused(f"channel {channel!r} writes to {spec.address_kind} points, not to {to}")
+            return to.value, ""
+        point = contact.point(spec.address_kind, spec.scope) if contact else None
+        return (point.value, "") if point else ("", f"the contact has no {spec.address_kind} point")

@@ -1,0 +1,501 @@
+"""tx.orders: the life of an order, and what each step of it sets off.
+
+    placed ── paid ── shipped
+      │        │         │          refund: paid or shipped, until nothing is left
+      └────────┴─ cancelled          amend: until it is shipped, refunded or cancelled
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import attrs
+
+from crmkit.clock import FOREVER, instant
+from crmkit.contacts import Contact
+from crmkit.errors import KeyConflict, NotFound, TransitionRefused, ValueRefused
+from crmkit.events import (
+    Event,
+    LogEntry,
+    OrderAmended,
+    OrderCancelled,
+    OrderPaid,
+    OrderRecorded,
+    OrderRefunded,
+    OrderShipped,
+)
+from crmkit.money import Money
+from crmkit.orders import Order, OrderLine, OrderState, Refund, Returned, add_returns, split_refund
+from crmkit.rewards import Award, Decision, Facts, NoAward, evaluate
+from crmkit.sql import orders as rows
+from crmkit.sql.orders import OrderRow
+from crmkit.transaction.reactions import Failure
+
+if TYPE_CHECKING:
+    from crmkit.transaction.unit import Transaction
+
+#: A step's effects: None for all, or the names of the plugins whose rules and reactions run.
+Effects = Collection[str] | None
+
+
+@attrs.frozen(kw_only=True)
+class OrderOutcome:
+    """What came of a step in an order's life.
+
+    Args:
+        order_id: the CRM's id of the order.
+        contact_id: whose it is, if anybody's.
+        state: where it stands after the step.
+        entry: the step's event; of a recorded and paid order the `OrderPaid`.
+        awards: what the rules granted.
+        refusals: what they did not grant, and why.
+        failures: plugins' code that failed alone.
+        replayed: whether the step had been taken before and nothing was done now.
+    """
+
+    order_id: UUID
+    contact_id: UUID | None
+    state: OrderState
+    entry: LogEntry
+    awards: tuple[Award, ...] = ()
+    refusals: tuple[NoAward, ...] = ()
+    failures: tuple[Failure, ...] = attrs.field(default=(), eq=False)
+    replayed: bool = attrs.field(default=False, eq=False)
+
+
+@attrs.frozen(kw_only=True)
+class OrderRecord:
+    """An order as it stands.
+
+    Args:
+        id: the CRM's id.
+        order: what was ordered, with the lines as last amended.
+        contact_id: whose it is, if anybody's.
+        state: where it stands.
+        refunded: what was given back.
+        paid_at: when it was paid, or None.
+        shipped_at: when it was shipped, or None.
+        cancelled_at: when it was cancelled, or None.
+        returned: what was given back, by line id.
+        awards: what the rules granted when it was paid or last amended.
+    """
+
+    id: UUID
+    order: Order
+    contact_id: UUID | None
+    state: OrderState
+    refunded: Money
+    paid_at: datetime | None
+    shipped_at: datetime | None
+    cancelled_at: datetime | None
+    returned: Mapping[str, Returned]
+    awards: tuple[Award, ...]
+
+
+class Orders:
+    """Records orders and what becomes of them; every step is keyed, so that it can be repeated safely.
+
+    Args:
+        tx: the transaction.
+    """
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def record(
+        self,
+        order: Order,
+        *,
+        state: OrderState | str = OrderState.PLACED,
+        history: bool = False,
+        effects: Collection[str] = (),
+    ) -> OrderOutcome:
+        """Record an order; recording the same order again returns the stored outcome.
+
+        Resolves the contact, appends `OrderRecorded` (and `OrderPaid`), lets the rules decide, and runs
+        the reactions.
+
+        Args:
+            order: what was ordered, and by whom.
+            state: "placed", or "paid" if the money has come in.
+            history: whether this takes over the past: nothing is awarded, sent or set off.
+            effects: with `history`, the plugins whose rules and reactions run all the same.
+
+        Raises:
+            KeyConflict: if the order number stands for another order.
+            NotFound: if `order.contact_id` is unknown.
+            ValueRefused: if the order is older than `max_effect_age` and not history.
+        """
+        state = OrderState(state)
+        if state not in (OrderState.PLACED, OrderState.PAID):
+            raise ValueRefused(f"an order is recorded as 'placed' or 'paid', not {state.value!r}")
+        run = self._effects(f"order {order.key!r}, placed", order.placed_at, history, effects)
+        contact = self._buyer(order)
+        if contact is None and (order.points or order.name):
+            if rows.read_order(self._tx.sql, order.key) is not None:
+                return self._replayed_record(order, state)
+            with self._tx.sql.isolated():
+                contact = self._added_buyer(order)
+                return self._record(order, state, contact, run)
+        return self._record(order, state, contact, run)
+
+    def paid(self, key: str, *, at: datetime | None = None, history: bool = False) -> OrderOutcome:
+        """Record that an order was paid; the rules decide and the reactions run.
+
+        Args:
+            key: the order number.
+            at: when; now by default.
+            history: as for `record`.
+        """
+        row, at, run = self._step(key, at, history)
+        if row.is_paid:
+            return self._stored(row, f"order:{key}:paid")
+        self._allow(row, "paid", row.state in (OrderState.PLACED, OrderState.SHIPPED))
+        order = self._order(row)
+        decision = self._decide(order, at, self._contact(row), run)
+        state = OrderState.SHIPPED if row.shipped_at != FOREVER else OrderState.PAID
+        rows.update_order(self._tx.sql, row.id, {"state": state, "paid_at": at})
+        event = OrderPaid(
+            order_key=key, amount=order.total, awards=decision.awards, refusals=decision.refusals
+        )
+        return self._take(row, state, event, f"order:{key}:paid", at, run, decision)
+
+    def shipped(
+        self, key: str, *, at: datetime | None = None, tracking: str = "", history: bool = False
+    ) -> OrderOutcome:
+        """Record that an order left the house.
+
+        Args:
+            key: the order number.
+            at: when; now by default.
+            tracking: the carrier's number.
+            history: as for `record`.
+        """
+        row, at, run = self._step(key, at, history)
+        event = OrderShipped(order_key=key, tracking=tracking)
+        if row.shipped_at != FOREVER:
+            return self._stored(row, f"order:{key}:shipped", event)
+        self._allow(row, "shipped", row.state in (OrderState.PLACED, OrderState.PAID))
+        rows.update_order(self._tx.sql, row.id, {"state": OrderState.SHIPPED, "shipped_at": at})
+        return self._take(row, OrderState.SHIPPED, event, f"order:{key}:shipped", at, run)
+
+    def amend(
+        self,
+        key: str,
+        lines: Sequence[OrderLine],
+        *,
+        amendment: str,
+        at: datetime | None = None,
+        history: bool = False,
+    ) -> OrderOutcome:
+        """Replace the lines of an order that is not shipped; of a paid one the awards are decided anew.
+
+        Args:
+            key: the order number.
+            lines: all lines as they are to be.
+            amendment: the shop's id of this change, unique within the order.
+            at: when; now by default.
+            history: as for `record`.
+        """
+        row, at, run = self._step(key, at, history)
+        before = self._order(row)
+        order = attrs.evolve(before, lines=tuple(lines))
+        if order.currency != before.currency:
+            raise ValueRefused(f"order {key!r} is in {before.currency}; it cannot be amended to {order.currency}")
+        event_key = f"order:{key}:amend:{amendment}"
+        if stored := self._tx.events.by_key(event_key):
+            if not isinstance(stored.event, OrderAmended) or stored.event.order != order:
+                raise KeyConflict(event_key, stored=stored.event, given=order)
+            return self._outcome(row, stored, replayed=True)
+        self._allow(row, "amended", row.state in (OrderState.PLACED, OrderState.PAID) and not row.refunded)
+        decision = self._decide(order, at, self._contact(row), run) if row.is_paid else Decision()
+        event = OrderAmended(order=order, awards=decision.awards, refusals=decision.refusals)
+        entry = self._entry(row, event, event_key, at)
+        changes = {"total": order.total.minor, "lines_event_id": entry.id}
+        rows.update_order(self._tx.sql, row.id, changes)
+        return self._append(row, row.state, entry, run, decision)
+
+    def refund(
+        self, key: str, refund: Refund, *, at: datetime | None = None, history: bool = False
+    ) -> OrderOutcome:
+        """Record money given back.
+
+        Args:
+            key: the order number.
+            refund: whole, by line or by amount.
+            at: when; now by default.
+            history: as for `record`.
+
+        Raises:
+            ValueRefused: if more would be given back than was paid.
+        """
+        row, at, run = self._step(key, at, history)
+        event_key = f"order:{key}:refund:{refund.key}"
+        order, before = self._order(row), self._returned(row)
+        if stored := self._tx.events.by_key(event_key):
+            return self._replayed_refund(row, order, stored, refund)
+        self._allow(row, "refunded", row.is_paid and row.state is not OrderState.CANCELLED)
+        parts = split_refund(order, before, refund)
+        amount = sum(part.minor for part in parts.values())
+        whole = row.refunded + amount == order.total.minor
+        event = OrderRefunded(
+            order_key=key,
+            refund_key=refund.key,
+            amount=Money(amount, order.currency),
+            parts=parts,
+            returned=add_returns(before, parts),
+            whole=whole,
+            reason=refund.reason,
+        )
+        state = OrderState.REFUNDED if whole else row.state
+        rows.update_order(self._tx.sql, row.id, {"state": state, "refunded": row.refunded + amount})
+        return self._take(row, state, event, event_key, at, run)
+
+    def cancel(
+        self, key: str, *, reason: str = "", at: datetime | None = None, history: bool = False
+    ) -> OrderOutcome:
+        """Record that an order was cancelled before it was shipped; what was paid for it is given back.
+
+        Args:
+            key: the order number.
+            reason: the shop's words.
+            at: when; now by default.
+            history: as for `record`.
+        """
+        row, at, run = self._step(key, at, history)
+        event = OrderCancelled(order_key=key, reason=reason)
+        if row.state is OrderState.CANCELLED:
+            return self._stored(row, f"order:{key}:cancel", event)
+        self._allow(row, "cancelled", row.state in (OrderState.PLACED, OrderState.PAID))
+        changes = {"state": OrderState.CANCELLED, "cancelled_at": at}
+        rows.update_order(self._tx.sql, row.id, changes | ({"refunded": row.total} if row.is_paid else {}))
+        return self._take(row, OrderState.CANCELLED, event, f"order:{key}:cancel", at, run)
+
+    def get(self, key: str) -> OrderRecord:
+        """Return an order as it stands.
+
+        Raises:
+            NotFound: if no order has that number.
+        """
+        row = self._row(key, lock=False)
+        entries = self._tx.events.of_subject(row.id)
+        decided = [e.event for e in entries if isinstance(e.event, (OrderPaid, OrderAmended))]
+        return OrderRecord(
+            id=row.id,
+            order=self._order(row),
+            contact_id=row.contact_id,
+            state=row.state,
+            refunded=Money(row.refunded, row.currency),
+            paid_at=_or_none(row.paid_at),
+            shipped_at=_or_none(row.shipped_at),
+            cancelled_at=_or_none(row.cancelled_at),
+            returned=_returned(entries),
+            awards=decided[-1].awards if decided else (),
+        )
+
+    def history(self, key: str) -> list[LogEntry]:
+        """Return every event of an order, oldest first."""
+        return self._tx.events.of_subject(self._row(key, lock=False).id)
+
+    def _record(self, order: Order, state: OrderState, contact: Contact | None, run: Effects) -> OrderOutcome:
+        tx, at = self._tx, order.placed_at
+        kept = attrs.evolve(order, contact_id=contact.id if contact else None, points=(), name="")
+        decision = self._decide(kept, at, contact, run) if state is OrderState.PAID else Decision()
+        order_id, contact_id = tx.new_id(), kept.contact_id
+        recorded = tx.events.entry(
+            OrderRecorded(order=kept, state=state),
+            key=f"order:{order.key}",
+            contact_id=contact_id,
+            subject_id=order_id,
+            occurred_at=at,
+        )
+        row = OrderRow(
+            id=order_id,
+            key=order.key,
+            contact_id=contact_id,
+            state=state,
+            currency=kept.currency,
+            total=kept.total.minor,
+            placed_at=at,
+            paid_at=at if state is OrderState.PAID else FOREVER,
+            lines_event_id=recorded.id,
+        )
+        if not rows.claim_order(tx.sql, row):
+            return self._replayed_record(order, state)
+        entries = [recorded]
+        if state is OrderState.PAID:
+            paid = OrderPaid(
+                order_key=order.key, amount=kept.total, awards=decision.awards, refusals=decision.refusals
+            )
+            entries.append(self._entry(row, paid, f"order:{order.key}:paid", at, cause=recorded))
+        failures = self._failed(decision, recorded.key)
+        tx.events.append_new(entries, run)
+        return self._outcome(row, entries[-1], failures=failures + self._drain())
+
+    def _replayed_record(self, order: Order, state: OrderState) -> OrderOutcome:
+        row = rows.claimed_order(self._tx.sql, order.key)
+        entries = {entry.key: entry for entry in self._tx.events.of_subject(row.id, locked=True)}
+        stored = entries[f"order:{order.key}"].event
+        assert isinstance(stored, OrderRecorded)
+        owner = order.contact_id or stored.order.contact_id
+        given = OrderRecorded(order=attrs.evolve(order, contact_id=owner, points=(), name=""), state=state)
+        if stored != given:
+            raise KeyConflict(f"order:{order.key}", stored=stored, given=given)
+        last = entries.get(f"order:{order.key}:paid") if state is OrderState.PAID else None
+        return self._outcome(row, last or entries[f"order:{order.key}"], replayed=True)
+
+    def _replayed_refund(self, row: OrderRow, order: Order, stored: LogEntry, refund: Refund) -> OrderOutcome:
+        event = stored.event
+        assert isinstance(event, OrderRefunded)
+        earlier = _minus(event.returned, event.parts)
+        same = event.reason == refund.reason and split_refund(order, earlier, refund) == dict(event.parts)
+        if not same:
+            raise KeyConflict(stored.key, stored=event, given=refund)
+        return self._outcome(row, stored, replayed=True)
+
+    def _buyer(self, order: Order) -> Contact | None:
+        if order.contact_id is not None:
+            return self._tx.contacts.get(order.contact_id)
+        return self._tx.contacts.resolve(order.points) if order.points else None
+
+    def _added_buyer(self, order: Order) -> Contact:
+        if order.points:
+            return self._tx.contacts.find_or_add(order.points, name=order.name)
+        return self._tx.contacts.add(order.name)
+
+    def _decide(self, order: Order, at: datetime, contact: Contact | None, run: Effects) -> Decision:
+        registry = self._tx.crm.registry
+        rules = [rule for rule in registry.rules if run is None or rule.owner in run]
+        if contact is None or not rules:
+            return Decision()
+        reads = {name for rule in rules for name in getattr(rule.value, "reads", ())}
+        counters = {}
+        if "orders.count" in reads:
+            counters["orders.count"] = rows.count_orders(self._tx.sql, contact.id, besides=order.key)
+        facts = Facts(trigger="order.paid", at=at, order=order, contact=contact, counters=counters)
+        return evaluate(rules, facts, registry.vetoes)
+
+    def _failed(self, decision: Decision, subject: str) -> tuple[Failure, ...]:
+        for failure in decision.failures:
+            self._tx.reactions.fail(failure.owner, failure.rule, subject, failure.error)
+        return self._drain()
+
+    def _drain(self) -> tuple[Failure, ...]:
+        failures = tuple(self._tx.reactions.failures)
+        self._tx.reactions.failures.clear()
+        return failures
+
+    def _step(self, key: str, at: datetime | None, history: bool) -> tuple[OrderRow, datetime, Effects]:
+        at = self._tx.now if at is None else instant(at, "at")
+        return self._row(key, lock=True), at, self._effects(f"the step of order {key!r}, taken", at, history, ())
+
+    def _effects(self, what: str, at: datetime, history: bool, effects: Collection[str]) -> Effects:
+        if history:
+            enabled = {record.name for record in self._tx.crm.plugins}
+            if unknown := set(effects) - enabled:
+                raise ValueRefused(f"effects name {sorted(unknown)}; enabled plugins are {sorted(enabled)}")
+            return frozenset(effects)
+        if effects:
+            raise ValueRefused("effects are named only with history=True; without it all of them run")
+        age, limit = self._tx.now - at, self._tx.crm.settings.max_effect_age
+        if age > limit:
+            raise ValueRefused(
+                f"{what} on {at.isoformat()}, is {age.days} days old, more than max_effect_age of {limit.days}; "
+                "to take over the past without mails and points pass history=True, to let it have its effects "
+                "raise settings={'core': {'max_effect_age': timedelta(...)}}"
+            )
+        return None
+
+    def _row(self, key: str, *, lock: bool) -> OrderRow:
+        row = rows.read_order(self._tx.sql, key, lock=lock)
+        if row is None:
+            raise NotFound(f"no order has the number {key!r}")
+        return row
+
+    def _order(self, row: OrderRow) -> Order:
+        entry = self._tx.events.get(row.lines_event_id)
+        assert entry is not None and isinstance(entry.event, (OrderRecorded, OrderAmended))
+        return entry.event.order
+
+    def _contact(self, row: OrderRow) -> Contact | None:
+        if row.contact_id is None:
+            return None
+        return self._tx.contacts.get_many([row.contact_id]).get(row.contact_id)
+
+    def _returned(self, row: OrderRow) -> Mapping[str, Returned]:
+        return _returned(self._tx.events.of_subject(row.id, locked=True)) if row.refunded else {}
+
+    def _allow(self, row: OrderRow, step: str, allowed: bool) -> None:
+        if not allowed:
+            raise TransitionRefused(
+                f"order {row.key!r} is {row.state.value}"
+                + (f", {Money(row.refunded, row.currency)} of it refunded" if row.refunded else "")
+                + f"; it cannot be {step}"
+            )
+
+    def _entry(
+        self, row: OrderRow, event: Event, key: str, at: datetime, cause: LogEntry | None = None
+    ) -> LogEntry:
+        return self._tx.events.entry(
+            event, key=key, contact_id=row.contact_id, subject_id=row.id, occurred_at=at, cause=cause
+        )
+
+    def _take(
+        self,
+        row: OrderRow,
+        state: OrderState,
+        event: Event,
+        key: str,
+        at: datetime,
+        run: Effects,
+        decision: Decision = Decision(),  # noqa: B008 - frozen
+    ) -> OrderOutcome:
+        return self._append(row, state, self._entry(row, event, key, at), run, decision)
+
+    def _append(
+        self, row: OrderRow, state: OrderState, entry: LogEntry, run: Effects, decision: Decision
+    ) -> OrderOutcome:
+        failures = self._failed(decision, entry.key)
+        self._tx.events.append_new([entry], run)
+        return self._outcome(attrs.evolve(row, state=state), entry, failures=failures + self._drain())
+
+    def _stored(self, row: OrderRow, key: str, given: Event | None = None) -> OrderOutcome:
+        stored = self._tx.events.by_key(key)
+        if stored is None:
+            # recorded as paid in one step with an event of the same key, or by another transaction
+            raise TransitionRefused(f"order {row.key!r} has no event {key!r}")
+        if given is not None and stored.event != given:
+            raise KeyConflict(key, stored=stored.event, given=given)
+        return self._outcome(row, stored, replayed=True)
+
+    def _outcome(
+        self, row: OrderRow, entry: LogEntry, *, failures: tuple[Failure, ...] = (), replayed: bool = False
+    ) -> OrderOutcome:
+        decided: Any = entry.event if isinstance(entry.event, (OrderPaid, OrderAmended)) else Decision()
+        return OrderOutcome(
+            order_id=row.id,
+            contact_id=row.contact_id,
+            state=row.state,
+            entry=entry,
+            awards=decided.awards,
+            refusals=decided.refusals,
+            failures=failures,
+            replayed=replayed,
+        )
+
+
+def _returned(entries: Sequence[LogEntry]) -> Mapping[str, Returned]:
+    refunds = [entry.event.returned for entry in entries if isinstance(entry.event, OrderRefunded)]
+    return refunds[-1] if refunds else {}
+
+
+def _minus(total: Mapping[str, Returned], parts: Mapping[str, Returned]) -> dict[str, Returned]:
+    negative = {id: Returned(-part.quantity, -part.minor) for id, part in parts.items()}
+    return {id: part for id, part in add_returns(total, negative).items() if part != Returned()}
+
+
+def _or_none(value: datetime) -> datetime | None:
+    return None if value == FOREVER else value

@@ -1,0 +1,125 @@
+"""Reactions: what plugins do inside the transaction when an event is appended."""
+
+from __future__ import annotations
+
+import traceback
+from collections import deque
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+from crmkit.errors import ReactionOverflow, TransactionError
+from crmkit.events import LogEntry
+from crmkit.hookspecs import Reaction
+from crmkit.rewards import Owned
+
+if TYPE_CHECKING:
+    from crmkit.transaction.unit import Transaction
+
+
+@attrs.frozen(kw_only=True)
+class Failure:
+    """A plugin's code that failed alone, while everything else went on.
+
+    Args:
+        owner: the plugin.
+        what: the reaction, rule, receiver or job that failed.
+        subject: the key of what it was about.
+        error: the exception.
+    """
+
+    owner: str
+    what: str
+    subject: str
+    error: BaseException = attrs.field(eq=False)
+
+
+class Reactions:
+    """Runs reactions breadth-first: those of an event before those of the events that they append.
+
+    Args:
+        tx: the transaction.
+    """
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._queue: deque[LogEntry] = deque()
+        self._running = False
+        self._caused = 0
+        self.failures: list[Failure] = []
+
+    def after(self, entries: Sequence[LogEntry], owners: Collection[str] | None = None) -> None:
+        """Run the reactions to entries just appended, unless the caller is itself a reaction.
+
+        Args:
+            entries: in the order in which they were appended.
+            owners: the plugins whose reactions run; None for all.
+
+        Raises:
+            ReactionOverflow: if reactions append more events than the settings allow.
+        """
+        reacting = [entry for entry in entries if self._tx.crm.registry.reactions_for(type(entry.event))]
+        if self._running:
+            self._caused += len(entries)
+            self._queue.extend(reacting)
+            if self._caused > self._tx.crm.settings.max_reactions:
+                raise ReactionOverflow(self._chain())
+            return
+        self._running = True
+        try:
+            self._queue.extend(reacting)
+            while self._queue:
+                self._react(self._queue.popleft(), owners)
+        finally:
+            self._running = False
+            self._queue.clear()
+            self._caused = 0
+
+    def _react(self, entry: LogEntry, owners: Collection[str] | None) -> None:
+        for owned in self._tx.crm.registry.reactions_for(type(entry.event)):
+            if owners is None or owned.owner in owners:
+                self._run(owned, entry)
+
+    def _run(self, owned: Owned[Reaction], entry: LogEntry) -> None:
+        if owned.value.essential:
+            owned.value.function(self._tx, entry)
+            return
+        waiting = len(self._queue)
+        try:
+            with self._tx.sql.isolated():
+                owned.value.function(self._tx, entry)
+        except (TransactionError, ReactionOverflow):
+            raise
+        except (Exception, SystemExit) as error:
+            while len(self._queue) > waiting:
+                self._queue.pop()
+            function = owned.value.function
+            self.fail(owned.owner, getattr(function, "__qualname__", repr(function)), entry.key, error)
+
+    def fail(self, owner: str, what: str, subject: str, error: BaseException) -> None:
+        """Record that a plugin's code failed; in a strict CRM, raise its error instead."""
+        if self._tx.crm.strict:
+            raise error
+        failure = Failure(owner=owner, what=what, subject=subject, error=error)
+        self.failures.append(failure)
+        record_failure(self._tx, failure)
+
+    def _chain(self) -> str:
+        chain = " -> ".join(f"{entry.type} ({entry.actor})" for entry in list(self._queue)[-8:])
+        limit = self._tx.crm.settings.max_reactions
+        return f"reactions appended more than {limit} events in one transaction; the last of them: {chain}"
+
+
+def record_failure(tx: Transaction, failure: Failure) -> None:
+    """Write a failure down where `crm.failures()` and operators find it, without secrets."""
+    error = "".join(traceback.format_exception_only(failure.error)).strip()
+    row = {
+        "id": tx.new_id(),
+        "at": tx.now,
+        "owner": failure.owner[:100],
+        "what": failure.what[:200],
+        "subject": failure.subject[:255],
+        "error": tx.crm.redact(error)[:2000],
+    }
+    tx.sql.insert(tx.sql.tables["failures"], [row])
