@@ -39,6 +39,10 @@ class Scope(StrEnum):
     CHANNEL = "channel"
 
 
+def _channel_name(value: str) -> str:
+    return clean(value, "channel name", limit=30, empty=False)
+
+
 @attrs.frozen
 class Accepted:
     """The provider took it; `id` is the provider's id of it, if it told one."""
@@ -111,7 +115,7 @@ class ChannelSpec:
         batch: how many deliveries a worker claims at once.
     """
 
-    name: str = attrs.field(converter=lambda v: clean(v, "channel name", limit=30, empty=False))
+    name: str = attrs.field(converter=_channel_name)
     address_kind: PointKind = attrs.field(converter=PointKind)
     scope: str = ""
     dedup: Dedup = attrs.field(default=Dedup.NONE, converter=Dedup)

@@ -28,7 +28,7 @@ def dump(event: Event) -> tuple[Plain, Plain]:
     if isinstance(event, UnknownEvent):
         return dict(event.data), {}
     data: Plain = converter().unstructure(event)
-    private = _personal(type(event))
+    private = _personal(type(event))  # type: ignore[arg-type]
     return (
         {name: value for name, value in data.items() if name not in private},
         {name: value for name, value in data.items() if name in private},
@@ -77,7 +77,7 @@ def converter() -> Any:
     made.register_structure_hook(Money, lambda value, _: Money(*value))
     made.register_unstructure_hook(Order, order_data)
     made.register_structure_hook(Order, lambda value, _: order_from(value))
-    made.register_unstructure_hook_func(_is_mapping, lambda value: plain(value))
+    made.register_unstructure_hook_func(_is_mapping, plain)
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
@@ -135,6 +136,10 @@ class ContactPoint:
         return f"{self.kind}:{scope}{self.value}"
 
 
+def _points(value: Iterable[ContactPoint]) -> tuple[ContactPoint, ...]:
+    return tuple(value)
+
+
 def _name(value: str) -> str:
     return clean(value, "contact name", limit=NAME_LIMIT)
 
@@ -176,7 +181,7 @@ class Contact:
     kind: ContactKind = attrs.field(default=ContactKind.PERSON, converter=ContactKind)
     locale: str = attrs.field(default="", converter=_locale)
     zone: str = attrs.field(default="", converter=_zone)
-    points: tuple[ContactPoint, ...] = attrs.field(default=(), converter=tuple)
+    points: tuple[ContactPoint, ...] = attrs.field(default=(), converter=_points)
 
     def point(self, kind: PointKind | str, scope: str = "") -> ContactPoint | None:
         """Return the first point of that kind and scope, or None."""

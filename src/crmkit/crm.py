@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import attrs
-from sqlalchemy import Engine, MetaData, Table
 
 from crmkit.clock import Clock, IdSource, system_clock
 from crmkit.delivery import Report, release, replay, run_due
@@ -26,10 +25,13 @@ from crmkit.signals import Signals
 from crmkit.sql import borrow, owned, schema
 from crmkit.sql.contacts import OwnContacts
 from crmkit.sql.failures import FailureRow, read_failures
-from crmkit.sql.tables import core_tables, set_prefix, tables_of
+from crmkit.sql.tables import core_tables, new_metadata, set_prefix, tables_of
 from crmkit.stores import ContactStore
 from crmkit.templates import Template
 from crmkit.transaction import Transaction
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine, MetaData, Table
 
 T = TypeVar("T")
 
@@ -88,7 +90,7 @@ class CRM:
         self.store: ContactStore = self.registry.store.value if self.registry.store else OwnContacts()
         self.signals = Signals()
         self.engine = owned.engine_for(target)
-        self.metadata = metadata if metadata is not None else MetaData(schema=schema)
+        self.metadata = metadata if metadata is not None else new_metadata(schema)
         self.tables: Mapping[str, Table] = MappingProxyType(self._define_tables(prefix))
         self._secrets = tuple(_secrets(self.settings)) + tuple(
             secret for one in loaded for secret in _secrets(getattr(one.plugin, "settings", None))
@@ -134,7 +136,7 @@ class CRM:
             except RetryTransaction:
                 if attempt == attempts:
                     raise
-                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
+                time.sleep(random.uniform(0, 0.01 * 2**attempt))
         raise AssertionError("attempts must be at least 1")
 
     def join(self, target: Any, *, actor: str = "system") -> Transaction:
@@ -151,9 +153,7 @@ class CRM:
         """
         return Transaction(self, borrow.borrow(target), actor)
 
-    def run_due(
-        self, *, relay: str = "default", limit: int = 1000, lease: timedelta | None = None
-    ) -> Report:
+    def run_due(self, *, relay: str = "default", limit: int = 1000, lease: timedelta | None = None) -> Report:
         """Do what is due: number events, relay signals, run jobs, send deliveries.
 
         Call it from a worker, a cron job, a thread or a task queue, as often and in as many as you like.
@@ -229,4 +229,3 @@ def _secrets(settings: Any) -> Iterator[Secret]:
     elif attrs.has(type(settings)):
         for field in attrs.fields(type(settings)):
             yield from _secrets(getattr(settings, field.name, None))
-

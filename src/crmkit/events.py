@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
@@ -41,6 +41,22 @@ def personal(**arguments: Any) -> Any:
     return attrs.field(metadata={"personal": True}, **arguments)
 
 
+def _texts(value: Iterable[str]) -> tuple[str, ...]:
+    return tuple(value)
+
+
+def _awards(value: Iterable[Award]) -> tuple[Award, ...]:
+    return tuple(value)
+
+
+def _refusals(value: Iterable[NoAward]) -> tuple[NoAward, ...]:
+    return tuple(value)
+
+
+def _frozen(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType(dict(value))
+
+
 @attrs.frozen(kw_only=True)
 class Event:
     """A fact; subclasses are frozen attrs classes whose name is the event's type.
@@ -73,7 +89,7 @@ class UnknownEvent(Event):
 
     type: str
     stored_version: int
-    data: Mapping[str, Any] = attrs.field(factory=dict, converter=lambda v: MappingProxyType(dict(v)))
+    data: Mapping[str, Any] = attrs.field(factory=dict, converter=_frozen)
 
 
 @attrs.frozen(kw_only=True)
@@ -115,14 +131,14 @@ class ContactAdded(Event):
     """A contact was added; its name and points are personal."""
 
     name: str = personal(default="")
-    points: tuple[str, ...] = personal(default=(), converter=tuple)
+    points: tuple[str, ...] = personal(default=(), converter=_texts)
 
 
 @attrs.frozen(kw_only=True)
 class ContactUpdated(Event):
     """Fields of a contact were changed; the values before and after are personal."""
 
-    fields: tuple[str, ...] = attrs.field(converter=tuple)
+    fields: tuple[str, ...] = attrs.field(converter=_texts)
     before: Mapping[str, str] = personal(factory=dict)
     after: Mapping[str, str] = personal(factory=dict)
 
@@ -131,7 +147,7 @@ class ContactUpdated(Event):
 class ContactPointsAdded(Event):
     """A contact was given further points."""
 
-    points: tuple[str, ...] = personal(default=(), converter=tuple)
+    points: tuple[str, ...] = personal(default=(), converter=_texts)
 
 
 @attrs.frozen(kw_only=True)
@@ -148,8 +164,8 @@ class OrderPaid(Event):
 
     order_key: str
     amount: Money
-    awards: tuple[Award, ...] = attrs.field(default=(), converter=tuple)
-    refusals: tuple[NoAward, ...] = attrs.field(default=(), converter=tuple)
+    awards: tuple[Award, ...] = attrs.field(default=(), converter=_awards)
+    refusals: tuple[NoAward, ...] = attrs.field(default=(), converter=_refusals)
 
 
 @attrs.frozen(kw_only=True)
@@ -165,8 +181,8 @@ class OrderAmended(Event):
     """The lines of an order were replaced; if it was paid, the rules decided anew."""
 
     order: Order
-    awards: tuple[Award, ...] = attrs.field(default=(), converter=tuple)
-    refusals: tuple[NoAward, ...] = attrs.field(default=(), converter=tuple)
+    awards: tuple[Award, ...] = attrs.field(default=(), converter=_awards)
+    refusals: tuple[NoAward, ...] = attrs.field(default=(), converter=_refusals)
 
 
 @attrs.frozen(kw_only=True)

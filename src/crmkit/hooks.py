@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from itertools import islice
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -416,12 +417,14 @@ def _adapted(names: tuple[str, ...], found: pluggy.HookImpl) -> Callable[..., An
     function = found.function
     places = [names.index(name) for name in found.argnames if name in names]
     keywords = {name: names.index(name) for name in found.kwargnames if name in names}
-
-    def call(*arguments: Any) -> Any:
-        named = {name: arguments[place] for name, place in keywords.items()}
-        return function(*[arguments[place] for place in places], **named)
-
-    return call
+    if keywords:
+        return lambda *given: function(
+            *[given[place] for place in places], **{name: given[place] for name, place in keywords.items()}
+        )
+    if len(places) > 1:
+        pick = itemgetter(*places)
+        return lambda *given: function(*pick(given))
+    return (lambda *given: function(given[places[0]])) if places else (lambda *given: function())
 
 
 def _items(one: _Implementation, answer: Any) -> list[Any]:

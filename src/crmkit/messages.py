@@ -56,6 +56,30 @@ def _headers(value: Mapping[str, str]) -> Mapping[str, str]:
     return _frozen(checked)
 
 
+def _topic(value: str) -> str:
+    return clean(value, "topic", limit=100, empty=False)
+
+
+def _subject(value: str) -> str:
+    return clean(value, "subject", limit=500)
+
+
+def _text(value: str) -> str:
+    return clean(value, "text", limit=BODY_LIMIT, multiline=True)
+
+
+def _html(value: str) -> str:
+    return clean(value, "html", limit=BODY_LIMIT, multiline=True)
+
+
+def _template(value: str) -> str:
+    return clean(value, "template", limit=100)
+
+
+def _expires_at(value: datetime) -> datetime:
+    return instant(value, "expires_at")
+
+
 @attrs.frozen(kw_only=True)
 class Message:
     """What is to be said: literal texts, or the name of a template with its data.
@@ -75,15 +99,15 @@ class Message:
         ValueRefused: if it says nothing, or has both a template and literal texts.
     """
 
-    topic: str = attrs.field(converter=lambda v: clean(v, "topic", limit=100, empty=False))
-    subject: str = attrs.field(default="", converter=lambda v: clean(v, "subject", limit=500))
-    text: str = attrs.field(default="", converter=lambda v: clean(v, "text", limit=BODY_LIMIT, multiline=True))
-    html: str = attrs.field(default="", converter=lambda v: clean(v, "html", limit=BODY_LIMIT, multiline=True))
-    template: str = attrs.field(default="", converter=lambda v: clean(v, "template", limit=100))
+    topic: str = attrs.field(converter=_topic)
+    subject: str = attrs.field(default="", converter=_subject)
+    text: str = attrs.field(default="", converter=_text)
+    html: str = attrs.field(default="", converter=_html)
+    template: str = attrs.field(default="", converter=_template)
     data: Mapping[str, Any] = attrs.field(factory=dict, converter=_frozen)
     headers: Mapping[str, str] = attrs.field(factory=dict, converter=_headers)
     repeat: Repeat = attrs.field(default=Repeat.AT_LEAST_ONCE, converter=Repeat)
-    expires_at: datetime = attrs.field(default=FOREVER, converter=lambda v: instant(v, "expires_at"))
+    expires_at: datetime = attrs.field(default=FOREVER, converter=_expires_at)
 
     def __attrs_post_init__(self) -> None:
         literal = bool(self.text or self.html)

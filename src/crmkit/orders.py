@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -53,9 +54,53 @@ def _positive(instance: object, attribute: attrs.Attribute[int], value: object) 
         raise ValueRefused(f"OrderLine.quantity is {value!r}; it must be a whole number from 1 on")
 
 
-def _money(instance: object, attribute: attrs.Attribute[Money], value: object) -> None:
+def _money(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if type(value) is not Money:
         raise ValueRefused(f"OrderLine.{attribute.name} must be Money, not {value!r}")
+
+
+def _sku(value: str) -> str:
+    return clean(value, "sku", limit=100)
+
+
+def _product_name(value: str) -> str:
+    return clean(value, "product name", limit=300)
+
+
+def _category(value: str) -> str:
+    return clean(value, "category", limit=100)
+
+
+def _line_id(value: str) -> str:
+    return clean(value, "line id", limit=50)
+
+
+def _order_key(value: str) -> str:
+    return clean(value, "order key", limit=KEY_LIMIT, empty=False)
+
+
+def _placed_at(value: datetime) -> datetime:
+    return instant(value, "Order.placed_at")
+
+
+def _buyer_name(value: str) -> str:
+    return clean(value, "buyer's name", limit=NAME_LIMIT)
+
+
+def _points(value: Iterable[ContactPoint]) -> tuple[ContactPoint, ...]:
+    return tuple(value)
+
+
+def _channel(value: str) -> str:
+    return clean(value, "channel", limit=30)
+
+
+def _refund_key(value: str) -> str:
+    return clean(value, "refund key", limit=KEY_LIMIT, empty=False)
+
+
+def _reason(value: str) -> str:
+    return clean(value, "reason", limit=300)
 
 
 @attrs.frozen
@@ -73,27 +118,31 @@ class OrderLine:
         id: the line's id within its order; by default its number, counted from 1.
     """
 
-    sku: str = attrs.field(converter=lambda v: clean(v, "sku", limit=100))
+    sku: str = attrs.field(converter=_sku)
     quantity: int = attrs.field(validator=_positive)
     total: Money = attrs.field(validator=_money)
     tax: Money | None = attrs.field(default=None, kw_only=True)
     kind: LineKind = attrs.field(default=LineKind.PRODUCT, converter=LineKind, kw_only=True)
-    name: str = attrs.field(default="", converter=lambda v: clean(v, "product name", limit=300), kw_only=True)
-    category: str = attrs.field(default="", converter=lambda v: clean(v, "category", limit=100), kw_only=True)
-    id: str = attrs.field(default="", converter=lambda v: clean(v, "line id", limit=50), kw_only=True)
+    name: str = attrs.field(default="", converter=_product_name, kw_only=True)
+    category: str = attrs.field(default="", converter=_category, kw_only=True)
+    id: str = attrs.field(default="", converter=_line_id, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         minor = self.total.minor
         if (minor > 0) if self.kind is LineKind.DISCOUNT else (minor < 0):
             wanted = "0 or less for a discount" if self.kind is LineKind.DISCOUNT else "0 or more"
-            raise ValueRefused(f"line {self.sku!r} of kind {self.kind} has total {self.total}; must be {wanted}")
+            raise ValueRefused(
+                f"line {self.sku!r} of kind {self.kind} has total {self.total}; must be {wanted}"
+            )
         if self.tax is not None:
             _money(self, attrs.fields(OrderLine).tax, self.tax)
             if self.tax.currency != self.total.currency or abs(self.tax.minor) > abs(minor):
-                raise ValueRefused(f"line {self.sku!r}: tax {self.tax} does not lie within total {self.total}")
+                raise ValueRefused(
+                    f"line {self.sku!r}: tax {self.tax} does not lie within total {self.total}"
+                )
 
 
-def _numbered(lines: tuple[OrderLine, ...]) -> tuple[OrderLine, ...]:
+def _numbered(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
     lines = tuple(lines)
     if not 1 <= len(lines) <= LINE_LIMIT:
         raise ValueRefused(f"an order needs 1 to {LINE_LIMIT} lines, this one has {len(lines)}")
@@ -127,15 +176,13 @@ class Order:
         ValueRefused: if currencies are mixed, discounts exceed the goods, or a line id stands twice.
     """
 
-    key: str = attrs.field(converter=lambda v: clean(v, "order key", limit=KEY_LIMIT, empty=False))
+    key: str = attrs.field(converter=_order_key)
     lines: tuple[OrderLine, ...] = attrs.field(converter=_numbered)
-    placed_at: datetime = attrs.field(kw_only=True, converter=lambda v: instant(v, "Order.placed_at"))
+    placed_at: datetime = attrs.field(kw_only=True, converter=_placed_at)
     contact_id: UUID | None = attrs.field(default=None, kw_only=True)
-    points: tuple[ContactPoint, ...] = attrs.field(default=(), converter=tuple, kw_only=True)
-    name: str = attrs.field(
-        default="", converter=lambda v: clean(v, "buyer's name", limit=NAME_LIMIT), kw_only=True
-    )
-    channel: str = attrs.field(default="", converter=lambda v: clean(v, "channel", limit=30), kw_only=True)
+    points: tuple[ContactPoint, ...] = attrs.field(default=(), converter=_points, kw_only=True)
+    name: str = attrs.field(default="", converter=_buyer_name, kw_only=True)
+    channel: str = attrs.field(default="", converter=_channel, kw_only=True)
     total: Money = attrs.field(init=False, eq=False)
     shares: Mapping[str, int] = attrs.field(init=False, eq=False, repr=False)
 
@@ -201,10 +248,10 @@ class Refund:
         reason: the shop's words.
     """
 
-    key: str = attrs.field(converter=lambda v: clean(v, "refund key", limit=KEY_LIMIT, empty=False))
+    key: str = attrs.field(converter=_refund_key)
     quantities: Mapping[str, int] | None = attrs.field(default=None, kw_only=True)
     amount: Money | None = attrs.field(default=None, kw_only=True)
-    reason: str = attrs.field(default="", converter=lambda v: clean(v, "reason", limit=300), kw_only=True)
+    reason: str = attrs.field(default="", converter=_reason, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         if self.quantities is not None and self.amount is not None:
@@ -258,7 +305,9 @@ def split_refund(order: Order, before: Mapping[str, Returned], refund: Refund) -
         raise ValueRefused(f"refund of {refund.amount} for order {order.key!r}, which is in {order.currency}")
     if refund.amount.minor > sum(left.values()):
         remaining = Money(sum(left.values()), order.currency)
-        raise ValueRefused(f"refund of {refund.amount} for order {order.key!r} exceeds what is left, {remaining}")
+        raise ValueRefused(
+            f"refund of {refund.amount} for order {order.key!r} exceeds what is left, {remaining}"
+        )
     parts = allocate(refund.amount.minor, list(left.values()))
     return {id: Returned(0, part) for id, part in zip(left, parts, strict=True) if part}
 

@@ -226,14 +226,15 @@ def _name(plugin: object, place: int) -> str:
 def _own_name(plugin: object) -> str:
     if isinstance(plugin, ModuleType):
         return plugin.__name__.rpartition(".")[2]
-    try:
-        name = getattr(plugin, "name", None)
-    except (Exception, SystemExit) as error:
-        kind = type(plugin).__qualname__
-        raise PluginInvalid(
-            f"the name of the plugin of class {kind} could not be read: {said(error)}"
-        ) from error
+    name = _attribute(plugin, "name", None)
     return name if isinstance(name, str) else type(plugin).__name__.lower().removesuffix("plugin") or "plugin"
+
+
+def _attribute(plugin: object, name: str, default: object) -> Any:
+    try:
+        return getattr(plugin, name, default)
+    except (Exception, SystemExit) as error:
+        raise PluginInvalid(f"{name!r} of {_instance(plugin)} could not be read: {said(error)}") from error
 
 
 def _check_names(names: Sequence[str], chosen: Sequence[object], offered: Sequence[PluginInfo]) -> None:
@@ -355,34 +356,38 @@ def _checked(name: str, plugin: object, distribution: str, version: str) -> Load
     return attrs.evolve(loaded, hooks=hooks, requires=_requires(plugin, label, name))
 
 
-def check_hooks(plugin: object, label: str, name: str) -> tuple[str, ...]:
+def check_hooks(plugin: object, label: str, owner: str) -> tuple[str, ...]:
     """Return the hooks that a plugin implements, sorted; no property of it is run.
 
     Args:
         plugin: an instance, or a class that is to be instantiated.
         label: how errors name it.
-        name: the plugin's name.
+        owner: the plugin's name.
 
     Raises:
         PluginInvalid: if it implements none, or one that does not exist, or forgot the mark.
     """
-    marks = {attribute: _marks(inspect.getattr_static(plugin, attribute, None)) for attribute in dir(plugin)}
-    options = {
-        attribute: found[_MARK] for attribute, found in marks.items() if isinstance(found.get(_MARK), dict)
-    }
-    hooks = {attribute: given.get("specname") or attribute for attribute, given in options.items()}
-    for attribute, hook in hooks.items():
-        if hook not in HOOKS and not options[attribute].get("optionalhook"):
-            raise PluginInvalid(
-                f"{label}: there is no hook {hook!r}{did_you_mean(hook, list(HOOKS))}", plugin=name
-            )
-    for attribute, found in marks.items():
-        if attribute.startswith(f"{PROJECT}_") and attribute not in hooks:
-            raise PluginInvalid(f"{label}: {attribute} is not marked as a hook{_hint(found)}", plugin=name)
-    if not set(hooks.values()) & set(HOOKS):
-        foreign = "".join(sorted({_hint(found) for found in marks.values() if _foreign(found)}))
-        raise PluginInvalid(f"{label} implements no hook{foreign or _hint({})}", plugin=name)
-    return tuple(sorted(set(hooks.values()) & set(HOOKS)))
+    members = {name: inspect.getattr_static(plugin, name, None) for name in dir(plugin) if name[:2] != "__"}
+    marks = {member: _marks(value) for member, value in members.items()}
+    options = {member: found[_MARK] for member, found in marks.items() if isinstance(found.get(_MARK), dict)}
+    hooks = {member: given.get("specname") or member for member, given in options.items()}
+    for member, hook in hooks.items():
+        if hook not in HOOKS and not options[member].get("optionalhook"):
+            hint = did_you_mean(hook, list(HOOKS))
+            raise PluginInvalid(f"{label}: there is no hook {hook!r}{hint}", plugin=owner)
+    for member, value in members.items():
+        if member.startswith(f"{PROJECT}_") and member not in hooks and _is_method(value):
+            hint = _hint(marks[member])
+            raise PluginInvalid(f"{label}: {member} is not marked as a hook{hint}", plugin=owner)
+    found = set(hooks.values()) & set(HOOKS)
+    if not found:
+        foreign = next(filter(_foreign, marks.values()), {})
+        raise PluginInvalid(f"{label} implements no hook{_hint(foreign)}", plugin=owner)
+    return tuple(sorted(found))
+
+
+def _is_method(value: object) -> bool:
+    return callable(value) or isinstance(value, (classmethod, property))
 
 
 def _marks(value: object) -> dict[str, Any]:
@@ -402,7 +407,7 @@ def _hint(marks: Mapping[str, Any]) -> str:
 
 
 def _requires(plugin: object, label: str, name: str) -> tuple[str, ...]:
-    requires = getattr(plugin, "requires", ())
+    requires = _attribute(plugin, "requires", ())
     if not isinstance(requires, (tuple, list)) or not all(isinstance(one, str) for one in requires):
         raise PluginInvalid(
             f"{label}: requires is {shown(requires)}; it must be a tuple of names such as ('loyalty',)",

@@ -15,12 +15,15 @@ from crmkit.errors import ValueRefused
 from crmkit.orders import Base, Order
 from crmkit.text import clean
 
-
 T = TypeVar("T")
 
 
 def _frozen(value: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(dict(value))
+
+
+def _unit(value: str) -> str:
+    return clean(value, "unit", limit=30, empty=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -76,7 +79,7 @@ class Award:
     """
 
     amount: int = attrs.field(validator=_units)
-    unit: str = attrs.field(default="points", converter=lambda v: clean(v, "unit", limit=30, empty=False))
+    unit: str = attrs.field(default="points", converter=_unit)
     base: Base = attrs.field(default=Base.GOODS, converter=Base)
     lot: Lot = Lot()
     inputs: Mapping[str, Any] = attrs.field(factory=dict, converter=_frozen)
@@ -172,7 +175,9 @@ class Decision:
 Veto = Callable[[Award, Facts], str | None]
 
 
-def evaluate(rules: Sequence[Owned[RewardRule]], facts: Facts, vetoes: Sequence[Owned[Veto]] = ()) -> Decision:
+def evaluate(
+    rules: Sequence[Owned[RewardRule]], facts: Facts, vetoes: Sequence[Owned[Veto]] = ()
+) -> Decision:
     """Return what the rules grant for the facts: each rule alone, then its cap, then the vetoes.
 
     A rule that raises grants nothing and is reported; a veto that raises refuses (fails closed).
@@ -244,4 +249,3 @@ def _vetoed(
         if reason is not None:
             return NoAward(reason=reason, rule=award.rule, owner=owned.owner, vetoed=award.amount)
     return award
-

@@ -49,14 +49,18 @@ class Secret:
         raise TypeError("a Secret is not pickled")
 
 
-def _positive(instance: object, attribute: attrs.Attribute[timedelta], value: timedelta) -> None:
+def _positive(instance: object, attribute: attrs.Attribute[timedelta], value: Any) -> None:
     if not isinstance(value, timedelta) or value <= timedelta(0):
-        raise SettingsError(f"settings['core'][{attribute.name!r}] is {value!r}; must be a positive timedelta")
+        raise SettingsError(
+            f"settings['core'][{attribute.name!r}] is {value!r}; must be a positive timedelta"
+        )
 
 
-def _count(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
+def _count(instance: object, attribute: attrs.Attribute[int], value: Any) -> None:
     if type(value) is not int or not 1 <= value <= 1000:
-        raise SettingsError(f"settings['core'][{attribute.name!r}] is {value!r}; must be a number from 1 to 1000")
+        raise SettingsError(
+            f"settings['core'][{attribute.name!r}] is {value!r}; must be a number from 1 to 1000"
+        )
 
 
 @attrs.frozen(kw_only=True)

@@ -16,7 +16,7 @@ import blinker
 
 from crmkit.errors import ValueRefused
 from crmkit.events import Event, LogEntry
-from crmkit.plugins import shown
+from crmkit.plugins import oddity, shown
 
 #: Is told of an event; what it returns is not looked at.
 Receiver = Callable[[LogEntry], object]
@@ -137,13 +137,10 @@ def _check_receiver(receiver: Any) -> None:
         raise ValueRefused(
             f"receiver {shown(receiver)} cannot be called; connect a function of the log entry"
         )
-    call = receiver if inspect.isroutine(receiver) else type(receiver).__call__
-    if (
-        inspect.iscoroutinefunction(call)
-        or inspect.isasyncgenfunction(call)
-        or inspect.isgeneratorfunction(call)
-    ):
-        raise ValueRefused(f"receiver {_named(receiver)} is async or a generator; connect a plain function")
+    if odd := oddity(receiver):
+        raise ValueRefused(
+            f"receiver {_named(receiver)} is {odd}, so nobody would run it; connect a plain def"
+        )
     try:
         inspect.signature(receiver).bind(None)
     except TypeError as error:

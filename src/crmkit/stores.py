@@ -31,7 +31,10 @@ class StoreCapabilities:
 class ContactStore(Protocol):
     """Keeps contacts; every call works inside the given transaction."""
 
-    capabilities: StoreCapabilities
+    @property
+    def capabilities(self) -> StoreCapabilities:
+        """What this store can do."""
+        ...
 
     def get(self, tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Contact]:
         """Return the contacts with these ids; those that do not exist are left out."""

@@ -21,6 +21,10 @@ _FILTERS = frozenset("e escape default d join length lower upper title trim capi
 _TESTS = frozenset("defined undefined none equalto eq ne lt gt ge le in".split())
 
 
+def _template_name(value: str) -> str:
+    return clean(value, "template name", limit=100, empty=False)
+
+
 @attrs.frozen(kw_only=True)
 class Template:
     """The texts of a message with places to fill in.
@@ -36,7 +40,7 @@ class Template:
         html: the same as HTML, where what is filled in is escaped; may be empty.
     """
 
-    name: str = attrs.field(converter=lambda v: clean(v, "template name", limit=100, empty=False))
+    name: str = attrs.field(converter=_template_name)
     locale: str = ""
     subject: str = ""
     text: str
@@ -79,7 +83,9 @@ def _environment(escape: bool) -> Any:
     from jinja2 import StrictUndefined  # imported when first used
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    return ImmutableSandboxedEnvironment(autoescape=escape, undefined=StrictUndefined, keep_trailing_newline=True)
+    return ImmutableSandboxedEnvironment(
+        autoescape=escape, undefined=StrictUndefined, keep_trailing_newline=True
+    )
 
 
 def _check(what: str, source: str) -> None:
@@ -95,7 +101,9 @@ def _check(what: str, source: str) -> None:
     for node, depth in _walk(tree, 0):
         name = type(node).__name__
         if name not in _NODES or depth > 20:
-            raise ValueRefused(f"{what}: {name} is not allowed at line {node.lineno}; fill in plain values only")
+            raise ValueRefused(
+                f"{what}: {name} is not allowed at line {node.lineno}; fill in plain values only"
+            )
         if name == "Filter" and node.name not in _FILTERS:
             raise ValueRefused(f"{what}: filter {node.name!r} is not one of {', '.join(sorted(_FILTERS))}")
         if name == "Test" and node.name not in _TESTS:

@@ -10,10 +10,10 @@ from uuid import UUID
 
 import attrs
 import pytest
-from crmkit_email import EmailSettings
-from crmkit_email.testing import SmtpServer
 
 from crmkit import Delivery, SendContext
+from crmkit_email import EmailSettings
+from crmkit_email.testing import SmtpServer
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -23,13 +23,13 @@ class Watch:
     """A context whose hand-offs are counted and can be made to fail.
 
     Args:
+        server: the server to look at.
         seconds: how long a send may take.
         crash: what the next hand-off raises.
-        at_handoff: what had reached the server at each hand-off.
-        server: the server to look at.
+        at_handoff: how many mails the server had at each hand-off, and the last command that it got.
     """
 
-    server: SmtpServer | None = None
+    server: SmtpServer
     seconds: float = 10
     crash: BaseException | None = None
     at_handoff: list[tuple[int, str]] = attrs.field(factory=list)
@@ -45,8 +45,8 @@ class Watch:
         )
 
     def _handoff(self) -> None:
-        seen = (len(self.server.received), self.server.commands[-1]) if self.server else (0, "")
-        self.at_handoff.append(seen)
+        last = self.server.commands[-1] if self.server.commands else ""
+        self.at_handoff.append((len(self.server.received), last))
         if self.crash:
             raise self.crash
 

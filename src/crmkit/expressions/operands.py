@@ -157,8 +157,8 @@ class Operands:
         kind = value.kind
         if not kind.fits:
             raise self.refusal(
-                f"{value_text(value)} may leave 64 bits: it ranges from {kind.low} to {kind.high} in units of "
-                f"10**-{kind.scale}{wording.narrower(value)}",
+                f"{value_text(value)} may leave 64 bits: it ranges from {kind.low} to {kind.high}"
+                f"{f' in units of 10**-{kind.scale}' if kind.scale else ''}{wording.narrower(value)}",
                 node,
             )
         return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Engine, make_url
@@ -100,17 +101,13 @@ class _Guarded:
 
     def cursor(self, *args: Any, **options: Any) -> Any:
         if self._module == "psycopg":
-            from psycopg.rows import tuple_row
-
-            return self._raw.cursor(*args, **{**options, "row_factory": tuple_row})
+            plain = import_module("psycopg.rows").tuple_row
+            return self._raw.cursor(*args, **{**options, "row_factory": plain})
         if self._module in ("pymysql", "MySQLdb"):
-            from importlib import import_module
-
             return self._raw.cursor(import_module(f"{self._module}.cursors").Cursor)
         if self._module == "psycopg2":
-            from psycopg2.extensions import cursor
-
-            return self._raw.cursor(*args, **{**options, "cursor_factory": cursor})
+            plain = import_module("psycopg2.extensions").cursor
+            return self._raw.cursor(*args, **{**options, "cursor_factory": plain})
         made = self._raw.cursor(*args, **options)
         made.row_factory = None
         return made
@@ -159,7 +156,9 @@ def _ensure_sqlite(raw: Any, nested: bool) -> None:
 def _ensure_postgresql(raw: Any) -> None:
     status = int(raw.info.transaction_status)
     if status == _IN_ERROR:
-        raise TransactionPoisoned("an earlier error ended the PostgreSQL transaction; roll back before crm.join(...)")
+        raise TransactionPoisoned(
+            "an earlier error ended the PostgreSQL transaction; roll back before crm.join(...)"
+        )
     if status == _IDLE and raw.autocommit:
         raise TransactionRequired(
             "the PostgreSQL connection is in autocommit mode and no transaction is open; use "

@@ -52,7 +52,7 @@ class Sql:
         if self._depth < self._wanted:
             self._open_savepoint()
         try:
-            return self.connection.execute(statement, parameters)  # type: ignore[arg-type]
+            return self.connection.execute(statement, parameters)
         except DBAPIError as error:
             self._judge(error)
             raise
@@ -122,7 +122,11 @@ def judge(error: DBAPIError) -> RetryTransaction | TransactionPoisoned | None:
     code = getattr(original, "sqlite_errorcode", None)
     number = _number(error)
     short = str(original).strip().split("\n")[0][:200]
-    if state in _RETRY_STATES or number in _RETRY_NUMBERS or (code is not None and code & 0xFF in _SQLITE_RETRY):
+    if (
+        state in _RETRY_STATES
+        or number in _RETRY_NUMBERS
+        or (code is not None and code & 0xFF in _SQLITE_RETRY)
+    ):
         return RetryTransaction(f"the database asks to run the transaction again: {short}")
     fatal = state in _FATAL_STATES or number in _FATAL_NUMBERS or (state or "").startswith("08")
     if fatal or error.connection_invalidated or (code is not None and code & 0xFF in _SQLITE_FATAL):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class OwnContacts:
     """Keeps contacts in `crm_contacts` and their points in `crm_contact_points`."""
 
-    capabilities: StoreCapabilities = StoreCapabilities()
+    capabilities: StoreCapabilities = attrs.field(factory=StoreCapabilities)
 
     def get(self, tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Contact]:
         """Return the contacts with these ids; those that do not exist are left out."""
@@ -70,7 +70,7 @@ class OwnContacts:
         table = tx.sql.tables["contact_points"]
         count = select(func.count()).where(table.c.contact_id == contact_id)
         ordinal = int(tx.sql.execute(count).scalar_one())
-        added = []
+        added: list[ContactPoint] = []
         for point in sorted(dict.fromkeys(points), key=lambda p: (p.kind, p.scope, p.key)):
             if self._add_point(tx, contact_id, point, ordinal + len(added), shared):
                 added.append(point)
@@ -82,7 +82,9 @@ class OwnContacts:
         table = tx.sql.tables["contact_points"]
         rank = 0
         while not tx.sql.claim(table, _point_row(tx, contact_id, point, ordinal, rank)):
-            holders = select(table.c.contact_id, table.c.rank).where(_same(table, point)).order_by(table.c.rank)
+            holders = (
+                select(table.c.contact_id, table.c.rank).where(_same(table, point)).order_by(table.c.rank)
+            )
             rows = tx.sql.execute(holders.with_for_update(read=True)).all()
             if contact_id in [row.contact_id for row in rows]:
                 return False

@@ -147,6 +147,8 @@ def same_message(stored: DeliveryStatus, given: DeliveryStatus) -> bool:
         kept = attrs.asdict(status.delivery, recurse=False)
         for name in ("id", "attempt", "queued_at", "name", "locale"):
             del kept[name]
-        return {**kept, "headers": dict(kept["headers"]), "template": status.template}, codec.plain(status.data)
+        return {**kept, "headers": dict(kept["headers"]), "template": status.template}, codec.plain(
+            status.data
+        )
 
     return bool(content(stored) == content(given))

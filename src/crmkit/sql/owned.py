@@ -26,7 +26,9 @@ def engine_for(target: str | Engine) -> Engine:
     elif isinstance(target, str):
         engine = _own_engine(target)
     else:
-        raise ConfigError(f"CRM(...) takes a database URL or a SQLAlchemy Engine, not {type(target).__name__}")
+        raise ConfigError(
+            f"CRM(...) takes a database URL or a SQLAlchemy Engine, not {type(target).__name__}"
+        )
     if engine.dialect.name not in _SUPPORTED:
         raise ConfigError(f"{engine.dialect.name} is not supported; use SQLite, PostgreSQL or MariaDB")
     return engine

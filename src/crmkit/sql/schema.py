@@ -15,7 +15,9 @@ OWNER, PLACE, VERSION = "owner", "place", "schema_version"
 SCHEMA_VERSION = "1"
 
 
-def create_tables(connection: Connection, metadata: MetaData, tables: Mapping[str, Table], place: str) -> None:
+def create_tables(
+    connection: Connection, metadata: MetaData, tables: Mapping[str, Table], place: str
+) -> None:
     """Create the tables that are missing and stamp the database with their owner and its place.
 
     Args:
@@ -46,7 +48,9 @@ def refuse_other_owner(sql: Sql, owner: str) -> None:
     """
     found = read_stamp(sql, OWNER)
     if found not in ("", owner):
-        raise SchemaError(f"the tables are kept by {found!r}; {owner!r} would contradict it, use {found!r} instead")
+        raise SchemaError(
+            f"the tables are kept by {found!r}; {owner!r} would contradict it, use {found!r} instead"
+        )
 
 
 def read_stamp(sql: Sql, name: str) -> str:

@@ -12,6 +12,11 @@ from crmkit.sql.types import Id, Instant, Json, Minor, Text
 _INFO = "crmkit"
 
 
+def new_metadata(schema: str | None) -> MetaData:
+    """Return metadata of the CRM's own, for tables in a schema or in the connection's default one."""
+    return MetaData(schema=schema)
+
+
 def set_prefix(metadata: MetaData, prefix: str) -> None:
     """Record in the metadata under which prefix `table` names tables from now on."""
     if not prefix.isidentifier() or not prefix.isascii() or len(prefix) > 20:

@@ -112,7 +112,9 @@ class Events:
         """Return every entry about a thing, oldest first; `locked` reads past the transaction's snapshot."""
         return self._log.of_subject(subject_id, locked=locked)
 
-    def timeline(self, contact_id: UUID, *, limit: int = 50, before: LogEntry | None = None) -> list[LogEntry]:
+    def timeline(
+        self, contact_id: UUID, *, limit: int = 50, before: LogEntry | None = None
+    ) -> list[LogEntry]:
         """Return what happened with a contact, newest first.
 
         Args:

@@ -85,7 +85,9 @@ class Messages:
             for id in dict.fromkeys(contact_ids)
         ]
         if not rows.insert_deliveries(self._tx.sql, queued):
-            raise KeyConflict(key, stored="a delivery to one of the contacts", given=f"{len(queued)} deliveries")
+            raise KeyConflict(
+                key, stored="a delivery to one of the contacts", given=f"{len(queued)} deliveries"
+            )
         return queued
 
     def get(self, id: UUID) -> DeliveryStatus:
@@ -154,9 +156,7 @@ class Messages:
             data=message.data,
         )
 
-    def _address(
-        self, channel: str, contact: Contact | None, to: ContactPoint | None
-    ) -> tuple[str, str]:
+    def _address(self, channel: str, contact: Contact | None, to: ContactPoint | None) -> tuple[str, str]:
         owned = self._tx.crm.registry.channels.get(channel)
         if owned is None:
             return (to.value if to else ""), f"no channel {channel!r} is enabled"

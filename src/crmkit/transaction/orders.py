@@ -1,8 +1,8 @@
 """tx.orders: the life of an order, and what each step of it sets off.
 
-    placed ── paid ── shipped
-      │        │         │          refund: paid or shipped, until nothing is left
-      └────────┴─ cancelled          amend: until it is shipped, refunded or cancelled
+placed ── paid ── shipped
+  │        │         │          refund: paid or shipped, until nothing is left
+  └────────┴─ cancelled          amend: until it is shipped, refunded or cancelled
 """
 
 from __future__ import annotations
@@ -204,7 +204,9 @@ class Orders:
         before = self._order(row)
         order = attrs.evolve(before, lines=tuple(lines))
         if order.currency != before.currency:
-            raise ValueRefused(f"order {key!r} is in {before.currency}; it cannot be amended to {order.currency}")
+            raise ValueRefused(
+                f"order {key!r} is in {before.currency}; it cannot be amended to {order.currency}"
+            )
         event_key = f"order:{key}:amend:{amendment}"
         if stored := self._tx.events.by_key(event_key):
             if not isinstance(stored.event, OrderAmended) or stored.event.order != order:
@@ -390,7 +392,11 @@ class Orders:
 
     def _step(self, key: str, at: datetime | None, history: bool) -> tuple[OrderRow, datetime, Effects]:
         at = self._tx.now if at is None else instant(at, "at")
-        return self._row(key, lock=True), at, self._effects(f"the step of order {key!r}, taken", at, history, ())
+        return (
+            self._row(key, lock=True),
+            at,
+            self._effects(f"the step of order {key!r}, taken", at, history, ()),
+        )
 
     def _effects(self, what: str, at: datetime, history: bool, effects: Collection[str]) -> Effects:
         if history:

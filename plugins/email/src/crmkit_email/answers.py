@@ -28,16 +28,16 @@ class Reply:
 
     Args:
         code: the three digits; -1 if it sent none.
-        text: what it said, on one line.
+        said: what followed them.
     """
 
     code: int
-    text: str
+    said: bytes
 
-    @classmethod
-    def of(cls, code: int, said: bytes) -> Reply:
-        """Return the reply made of what `smtplib` returns."""
-        return cls(code, " ".join(said.decode("utf-8", "replace").split())[:300])
+    @property
+    def text(self) -> str:
+        """What it said, on one line of at most 300 characters."""
+        return " ".join(self.said.decode("utf-8", "replace").split())[:300]
 
     @property
     def enhanced(self) -> str:

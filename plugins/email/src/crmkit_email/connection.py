@@ -5,8 +5,8 @@ from __future__ import annotations
 import smtplib
 import ssl
 from base64 import b64encode
-from collections.abc import Callable
 from functools import cache
+from time import monotonic
 
 from crmkit import AuthLost, Deferred, Outcome, Scope
 from crmkit_email.answers import Reply
@@ -42,15 +42,16 @@ class Connection:
         self._smtp = smtp
         self._international = smtp.has_extn("smtputf8")
         self._sizes = smtp.has_extn("size")
+        self._seconds = 0.0
         if self._international:
             smtp.command_encoding = "utf-8"
 
-    def begin(self, mail: Mail, seconds: float) -> Reply:
+    def begin(self, mail: Mail, until: float) -> Reply:
         """Send the MAIL command of a mail and return the answer.
 
         Args:
             mail: what is to be sent.
-            seconds: how long to wait at most.
+            until: how long to wait at most, as an instant of the monotonic clock.
 
         Raises:
             BadMail: if its address is not ASCII and the server takes none but ASCII.
@@ -64,38 +65,38 @@ class Connection:
                 reason = f"{mail.recipient!r} is not ASCII before the @, and the server offers no SMTPUTF8"
                 raise BadMail("address", reason, "bad_address")
             command += " BODY=8BITMIME SMTPUTF8"
-        return self.ask(command, seconds)
+        return self.ask(command, until)
 
-    def ask(self, command: str, seconds: float) -> Reply:
+    def ask(self, command: str, until: float) -> Reply:
         """Send one command and return the answer.
 
         Args:
             command: one line without its end.
-            seconds: how long to wait at most.
+            until: how long to wait at most, as an instant of the monotonic clock.
 
         Raises:
             Broken: if there is no answer.
         """
         try:
-            _wait_at_most(self._smtp, seconds)
-            return Reply.of(*self._smtp.docmd(command))
+            self._wait_until(until)
+            return Reply(*self._smtp.docmd(command))
         except (OSError, smtplib.SMTPException) as error:
             raise self._broken(command.partition(" ")[0], error) from None
 
-    def transmit(self, content: bytes, seconds: float) -> Reply:
+    def transmit(self, content: bytes, until: float) -> Reply:
         """Send a mail's content, to which the server has agreed, and return the answer.
 
         Args:
             content: lines that end in CRLF, the last one too.
-            seconds: how long to wait at most.
+            until: how long to wait at most, as an instant of the monotonic clock.
 
         Raises:
             Broken: if there is no answer.
         """
         try:
-            _wait_at_most(self._smtp, seconds)
+            self._wait_until(until)
             self._smtp.send(content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
-            return Reply.of(*self._smtp.getreply())
+            return Reply(*self._smtp.getreply())
         except (OSError, smtplib.SMTPException) as error:
             raise self._broken("content", error) from None
 
@@ -106,10 +107,17 @@ class Connection:
     def quit(self) -> None:
         """Say goodbye and close."""
         try:
-            _wait_at_most(self._smtp, 2)
+            self._wait_until(monotonic() + 2)
             self._smtp.quit()
         except (OSError, smtplib.SMTPException):
             self._smtp.close()
+
+    def _wait_until(self, until: float) -> None:
+        seconds = _left(until)
+        # each change is a system call, so the few milliseconds since the last command are let pass
+        if not 0.9 * self._seconds < seconds <= self._seconds:
+            self._seconds = seconds
+            _wait_at_most(self._smtp, seconds)
 
     def _broken(self, step: str, error: Exception) -> Broken:
         self._smtp.close()
@@ -121,25 +129,29 @@ def _wait_at_most(smtp: smtplib.SMTP, seconds: float) -> None:
         smtp.sock.settimeout(seconds)
 
 
-def connect(settings: EmailSettings, patience: Callable[[], float]) -> Connection:
+def _left(until: float) -> float:
+    return max(until - monotonic(), 0.01)
+
+
+def connect(settings: EmailSettings, until: float) -> Connection:
     """Return a connection past EHLO, STARTTLS and AUTH.
 
     Args:
         settings: which server, how encrypted, which account.
-        patience: how many seconds are left, asked anew at each step.
+        until: how long each step may wait at most, as an instant of the monotonic clock.
 
     Raises:
         NotConnected: if the server cannot be reached, is not who it should be, or refuses the account.
     """
     where = f"{settings.host}:{settings.port}"
     try:
-        smtp = _greet(settings, patience())
+        smtp = _greet(settings, _left(until))
     except (OSError, smtplib.SMTPException) as error:
         raise NotConnected(_away(f"{where}: {_said(error)}")) from None
     try:
-        _wait_at_most(smtp, patience())
+        _wait_at_most(smtp, _left(until))
         _introduce(smtp, settings)
-        _wait_at_most(smtp, patience())
+        _wait_at_most(smtp, _left(until))
         if settings.username:
             smtp.login(settings.username, settings.password.reveal())
     except (OSError, smtplib.SMTPException) as error:
@@ -152,11 +164,10 @@ def connect(settings: EmailSettings, patience: Callable[[], float]) -> Connectio
 
 
 def _greet(settings: EmailSettings, seconds: float) -> smtplib.SMTP:
-    place = (settings.host, settings.port, settings.helo or None, seconds)
+    host, port, helo = settings.host, settings.port, settings.helo or None
     if settings.security == "tls":
-        host, port, helo, timeout = place
-        return smtplib.SMTP_SSL(host, port, helo, timeout=timeout, context=_tls(settings.ca_file))
-    return smtplib.SMTP(*place)
+        return smtplib.SMTP_SSL(host, port, helo, timeout=seconds, context=_tls(settings.ca_file))
+    return smtplib.SMTP(host, port, helo, timeout=seconds)
 
 
 def _introduce(smtp: smtplib.SMTP, settings: EmailSettings) -> None:
@@ -181,7 +192,9 @@ def _away(reason: str) -> Deferred:
 
 
 def _unfit(where: str, error: Exception, settings: EmailSettings) -> Outcome:
-    reason = f"{where}: {_without_secrets(_said(error), settings)}"
+    if isinstance(error, smtplib.SMTPResponseException) and settings.password:
+        error.smtp_error = _masked(error.smtp_error, settings)
+    reason = f"{where}: {_said(error)}"
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return AuthLost(f"{reason} The account {settings.username!r} cannot log in there.")
     if isinstance(error, smtplib.SMTPAuthenticationError):
@@ -191,18 +204,19 @@ def _unfit(where: str, error: Exception, settings: EmailSettings) -> Outcome:
 
 def _said(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
-        said = error.smtp_error
-        return str(Reply.of(error.smtp_code, said if isinstance(said, bytes) else said.encode()))
+        return str(Reply(error.smtp_code, _bytes(error.smtp_error)))
     return str(error) or type(error).__name__
 
 
-def _without_secrets(text: str, settings: EmailSettings) -> str:
+def _masked(said: bytes | str, settings: EmailSettings) -> bytes:
     """Servers have been seen to repeat what they refuse."""
-    password = settings.password.reveal()
-    if not password:
-        return text
-    plain = f"\0{settings.username}\0{password}"
-    spoken = (b64encode(form.encode()).decode() for form in (plain, password))
-    for secret in (password, *spoken):
-        text = text.replace(secret, "***")
+    password = settings.password.reveal().encode()
+    plain = b"\0" + settings.username.encode() + b"\0" + password
+    text = _bytes(said)
+    for secret in (password, b64encode(plain), b64encode(password)):
+        text = text.replace(secret, b"***")
     return text
+
+
+def _bytes(said: bytes | str) -> bytes:
+    return said if isinstance(said, bytes) else said.encode()

@@ -158,5 +158,7 @@ def _further_line(name: str, value: str, field: str) -> str:
             raise BadMail(field, f"must be ASCII, and is {value!r}; percent-encode a URL")
         return text_line(name, value)
     if len(name) + 2 + len(value) > HARD_LIMIT:
-        raise BadMail(field, f"makes a line of {len(name) + 2 + len(value)} characters; SMTP carries {HARD_LIMIT}")
+        raise BadMail(
+            field, f"makes a line of {len(name) + 2 + len(value)} characters; SMTP carries {HARD_LIMIT}"
+        )
     return f"{name}: {value}{CRLF}"

@@ -11,7 +11,9 @@ from crmkit import ContactPoint, ValueRefused
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ORDINARY = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@((?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9]))")
+_ORDINARY = re.compile(
+    rf"({_ATOM}(?:\.{_ATOM})*)@((?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]{{0,61}}[A-Za-z0-9]))"
+)
 
 
 @attrs.frozen
@@ -61,7 +63,9 @@ def parse_mailbox(text: str) -> Mailbox:
         ValueRefused: if it is not exactly one.
     """
     if any(char in text for char in "\r\n"):
-        raise ValueRefused(f"{text!r} holds a line break; write one address such as 'Shop <hello@shop.example>'")
+        raise ValueRefused(
+            f"{text!r} holds a line break; write one address such as 'Shop <hello@shop.example>'"
+        )
     header = policy.default.header_factory("to", text)
     found = [address for group in header.groups for address in group.addresses]
     if len(found) != 1 or header.groups[0].display_name is not None:

@@ -70,7 +70,9 @@ def _body(body: str, field: str) -> tuple[str, bytes]:
     try:
         return encode_body(body)
     except UnicodeEncodeError as error:
-        raise BadMail(field, f"holds a lone surrogate at position {error.start}, which is no character") from None
+        raise BadMail(
+            field, f"holds a lone surrogate at position {error.start}, which is no character"
+        ) from None
 
 
 def _head(delivery: Delivery, settings: EmailSettings, recipient: Mailbox, now: datetime) -> str:

@@ -21,60 +21,63 @@ def _wrong(name: str, value: object, right: str) -> SettingsError:
     return SettingsError(f"settings['email'][{name!r}] is {value!r}; {right}")
 
 
-def _host(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+def _host(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise _wrong(attribute.name, value, "must be a host name or IP address such as 'smtp.shop.example'")
 
 
-def _port(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
+def _port(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if type(value) is not int or not 1 <= value <= 65535:
         raise _wrong(attribute.name, value, "must be a number from 1 to 65535, mostly 587, 465 or 25")
 
 
-def _security(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+def _security(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if value not in PORTS:
         raise _wrong(attribute.name, value, "must be 'starttls', 'tls' or 'none'")
 
 
-def _timeout(instance: object, attribute: attrs.Attribute[float], value: float) -> None:
+def _timeout(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 600:
         raise _wrong(attribute.name, value, "must be seconds, more than 0 and at most 600")
 
 
-def _flag(instance: object, attribute: attrs.Attribute[bool], value: bool) -> None:
+def _flag(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, bool):
         raise _wrong(attribute.name, value, "must be True or False")
 
 
-def _file(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+def _file(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, str) or (value and not Path(value).is_file()):
         raise _wrong(attribute.name, value, "must be the path of a file with CA certificates (PEM)")
 
 
-def _credential(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+def _credential(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     # smtplib encodes both as ASCII, and its UnicodeEncodeError would carry the password along
     text = value.reveal() if isinstance(value, Secret) else value
-    if not isinstance(text, str) or not text.isascii() or not (text.isprintable()):
+    if not isinstance(text, str) or not text.isascii() or not text.isprintable():
         raise SettingsError(f"settings['email'][{attribute.name!r}] must be printable ASCII text")
 
 
-def _mailbox(name: str) -> Any:
-    def convert(value: object) -> Mailbox | None:
-        if isinstance(value, Mailbox):
-            return value
-        if name == "reply_to" and value in ("", None):
-            return None
-        if not isinstance(value, str):
-            raise _wrong(name, value, "must be an address such as 'Shop <hello@shop.example>'")
-        try:
-            found = parse_mailbox(value)
-        except ValueRefused as error:
-            raise SettingsError(f"settings['email'][{name!r}]: {error}") from None
-        if not found.local.isascii():
-            raise _wrong(name, value, "its part before the @ must be ASCII, or many servers refuse the mail")
-        return found
+def _mailbox(name: str, value: object) -> Mailbox:
+    if isinstance(value, Mailbox):
+        return value
+    if not isinstance(value, str):
+        raise _wrong(name, value, "must be an address such as 'Shop <hello@shop.example>'")
+    try:
+        found = parse_mailbox(value)
+    except ValueRefused as error:
+        raise SettingsError(f"settings['email'][{name!r}]: {error}") from None
+    if not found.local.isascii():
+        raise _wrong(name, value, "its part before the @ must be ASCII, or many servers refuse the mail")
+    return found
 
-    return convert
+
+def _sender(value: str | Mailbox) -> Mailbox:
+    return _mailbox("sender", value)
+
+
+def _reply_to(value: str | Mailbox | None) -> Mailbox | None:
+    return _mailbox("reply_to", value) if value else None
 
 
 @attrs.frozen(kw_only=True)
@@ -106,8 +109,8 @@ class EmailSettings:
     port: int = attrs.field(validator=_port)
     username: str = attrs.field(default="", validator=_credential)
     password: Secret = attrs.field(default=Secret(""), converter=Secret, validator=_credential, repr=False)
-    sender: Mailbox = attrs.field(converter=_mailbox("sender"))
-    reply_to: Mailbox | None = attrs.field(default=None, converter=_mailbox("reply_to"))
+    sender: Mailbox = attrs.field(converter=_sender)
+    reply_to: Mailbox | None = attrs.field(default=None, converter=_reply_to)
     envelope_sender: str = attrs.field(default="")
     timeout: float = attrs.field(default=60.0, validator=_timeout)
     helo: str = attrs.field(default="")
@@ -119,7 +122,7 @@ class EmailSettings:
         return PORTS.get(self.security, 25)
 
     @envelope_sender.validator
-    def _one_address(self, attribute: attrs.Attribute[str], value: str) -> None:
+    def _one_address(self, attribute: attrs.Attribute[str], value: object) -> None:
         if not isinstance(value, str):
             raise _wrong(attribute.name, value, "must be one bare address, '<>', or empty")
         if value in ("", "<>"):
@@ -129,19 +132,25 @@ class EmailSettings:
                 return
         except ValueRefused:
             pass
-        raise _wrong(attribute.name, value, "must be one bare address like 'bounces+{id}@shop.example', or '<>'")
+        raise _wrong(
+            attribute.name, value, "must be one bare address like 'bounces+{id}@shop.example', or '<>'"
+        )
 
     @helo.validator
-    def _host_name(self, attribute: attrs.Attribute[str], value: str) -> None:
+    def _host_name(self, attribute: attrs.Attribute[str], value: object) -> None:
         if value:
             _host(self, attribute, value)
 
     def __attrs_post_init__(self) -> None:
         if bool(self.username) != bool(self.password):
             lacking = "password" if self.username else "username"
-            raise SettingsError(f"settings['email'] has no {lacking!r}; give both username and password, or none")
+            raise SettingsError(
+                f"settings['email'] has no {lacking!r}; give both username and password, or none"
+            )
         if self.password and self.security == "none" and not _LOOPBACK.fullmatch(self.host):
-            raise _wrong("security", "none", f"the password would go to {self.host} in clear; use 'starttls' or 'tls'")
+            raise _wrong(
+                "security", "none", f"the password would go to {self.host} in clear; use 'starttls' or 'tls'"
+            )
 
     def bounce_address(self, delivery_id: str) -> str:
         """Return the envelope sender of the delivery with that id, empty for none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from time import monotonic
 
 import attrs
 
@@ -116,55 +117,51 @@ class SmtpSender:
             connection.quit()
 
     def _send(self, mail: Mail, ctx: SendContext) -> Outcome:
-        connection, reply = self._begin(mail, ctx)
+        until = monotonic() + min(self._settings.timeout, ctx.seconds_left)
+        connection, reply = self._begin(mail, until)
         step = "MAIL"
         for following in (f"RCPT TO:<{mail.recipient}>", "DATA"):
             if not 200 <= reply.code <= 299:
-                return self._refused(step, reply, ctx)
+                return self._refused(step, reply, until)
             step = following[:4]
-            reply = connection.ask(following, self._patience(ctx))
+            reply = connection.ask(following, until)
         if reply.code != 354:
-            return self._refused(step, reply, ctx)
+            return self._refused(step, reply, until)
         ctx.handoff()
-        return self._transmit(connection, mail, ctx)
+        return self._transmit(connection, mail, until)
 
-    def _begin(self, mail: Mail, ctx: SendContext) -> tuple[Connection, Reply]:
+    def _begin(self, mail: Mail, until: float) -> tuple[Connection, Reply]:
         """Return the connection and its answer to MAIL.
 
         Servers close idle and long-lived connections between two mails, with a 421 or without; of this mail
         they know nothing then, so a new connection is no retry.
         """
         if self._connection:
-            try:
-                reply = self._connection.begin(mail, self._patience(ctx))
-            except Broken:
-                reply = None
-            if reply and reply.code != 421:
-                return self._connection, reply
+            with suppress(Broken):
+                reply = self._connection.begin(mail, until)
+                if reply.code != 421:
+                    return self._connection, reply
             self._drop()
-        self._connection = connect(self._settings, lambda: self._patience(ctx))
-        return self._connection, self._connection.begin(mail, self._patience(ctx))
+        self._connection = connect(self._settings, until)
+        return self._connection, self._connection.begin(mail, until)
 
-    def _refused(self, step: str, reply: Reply, ctx: SendContext) -> Outcome:
+    def _refused(self, step: str, reply: Reply, until: float) -> Outcome:
         if self._connection and 400 <= reply.code <= 599 and reply.code != 421:
             with suppress(Broken):
-                self._connection.ask("RSET", self._patience(ctx))
+                self._connection.ask("RSET", until)
                 return refused(step, reply)
         self._drop()
         return refused(step, reply)
 
-    def _transmit(self, connection: Connection, mail: Mail, ctx: SendContext) -> Outcome:
+    def _transmit(self, connection: Connection, mail: Mail, until: float) -> Outcome:
         try:
-            reply = connection.transmit(mail.content, self._patience(ctx))
+            reply = connection.transmit(mail.content, until)
         except Broken as error:
             self._connection = None
             return Unknown(f"the connection broke off after the mail was sent: {error}")
         if reply.code == 421 or not 200 <= reply.code <= 599:
             self._drop()
         return answered(reply)
-
-    def _patience(self, ctx: SendContext) -> float:
-        return min(self._settings.timeout, ctx.seconds_left)
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

@@ -17,7 +17,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import attrs
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
@@ -27,7 +27,7 @@ DROP = "drop"
 #: Instead of an answer: stay silent.
 STALL = "stall"
 #: The steps at which the server can be told what to answer; "content" follows the mail's final dot.
-STEPS = ("MAIL", "RCPT", "DATA", "content")
+STEPS = ("AUTH", "MAIL", "RCPT", "DATA", "content")
 
 
 @attrs.frozen
@@ -88,7 +88,7 @@ class SmtpServer:
 
         Args:
             step: one of `STEPS`.
-            who: the local part of the address, "*" for any; of the sender at MAIL, else of the recipient.
+            who: the local part of the sender at MAIL, else of the recipient; "*" for any, and at AUTH.
             answers: one for each time, such as "452 4.2.2 mailbox full", `DROP` or `STALL`.
         """
         if step not in STEPS:
@@ -156,16 +156,21 @@ class _Protocol(SMTP):
             enable_SMTPUTF8=owner.smtputf8,
             tls_context=owner.tls,
             auth_required=owner.login is not None,
-            auth_require_tls=False,
             authenticator=_authenticator(owner) if owner.login else None,
             loop=owner._loop,
         )
         self._owner = owner
+        # on loopback only; as an argument it would warn at each connection
+        self._auth_require_tls = owner.login is None
 
     def connection_made(self, transport: Any) -> None:
         if self._original_transport is None:  # else it is the same one, now encrypted
             self._owner.connections += 1
         super().connection_made(transport)
+
+    async def smtp_AUTH(self, arg: str) -> None:
+        if not await self._told("AUTH", arg):
+            await super().smtp_AUTH(arg)
 
     async def smtp_MAIL(self, arg: str | None) -> None:
         if not await self._told("MAIL", arg):
@@ -191,7 +196,7 @@ class _Protocol(SMTP):
             return False
         await self.push(await _act(self, answer))
         if answer.startswith("421"):
-            self.transport.close()
+            _transport(self).close()
         return True
 
 
@@ -211,14 +216,20 @@ class _Handler:
 async def _act(server: SMTP, answer: str) -> str:
     if answer == STALL:
         await asyncio.sleep(3600)
-    if answer == DROP and server.transport:
-        server.transport.abort()
+    if answer == DROP:
+        _transport(server).abort()
         raise asyncio.CancelledError
     return answer
 
 
+def _transport(server: SMTP) -> asyncio.Transport:
+    return cast(asyncio.Transport, server.transport)
+
+
 def _authenticator(owner: SmtpServer) -> Any:
-    def authenticate(server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: Any) -> AuthResult:
+    def authenticate(
+        server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: Any
+    ) -> AuthResult:
         right = isinstance(given, LoginPassword) and owner.login is not None
         right = right and (given.login.decode(), given.password.decode()) == owner.login
         return AuthResult(success=right, handled=False)
@@ -232,7 +243,11 @@ def main(words: list[str]) -> int:
     parser.add_argument("--port", type=int, default=0, help="where to listen; 0 takes a free port")
     parser.add_argument("--maildir", type=Path, required=True, help="the folder to write each mail to")
     parser.add_argument(
-        "--answer", nargs=3, action="append", default=[], metavar=("STEP", "WHO", "ANSWER"),
+        "--answer",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("STEP", "WHO", "ANSWER"),
         help=f"what to answer once, at {', '.join(STEPS)}, to a local part",
     )
     options = parser.parse_args(words)
