@@ -63,7 +63,7 @@ class ContactPoint:
 
         text = clean(address, "email address", limit=320, empty=False)
         try:
-            found = validate_email(text, check_deliverability=False, test_environment=True)
+            found = validate_email(text, check_deliverability=False, test_environment=True, strict=True)
         except EmailNotValidError as error:
             raise ValueRefused(f"email address {text!r} is not valid: {error}") from None
         key = f"{found.local_part.casefold()}@{found.ascii_domain.casefold()}"

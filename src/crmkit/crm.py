@@ -85,7 +85,7 @@ class CRM:
         self.new_id: Callable[[], UUID] = IdSource(clock)
         loaded = load(plugins, given)
         self.plugins: tuple[PluginRecord, ...] = tuple(one.record for one in loaded)
-        self.hooks = Hooks.build(loaded)
+        self.hooks = Hooks.build(loaded, strict=strict)
         self.registry: Registry = build_registry(self.hooks, templates=templates)
         self.store: ContactStore = self.registry.store.value if self.registry.store else OwnContacts()
         self.signals = Signals()

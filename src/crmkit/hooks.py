@@ -67,7 +67,7 @@ class HookCall:
 
     hook: str
     owner: str
-    arguments: Mapping[str, Any] = attrs.field(repr=shown)
+    arguments: Mapping[str, Any] = attrs.field(repr=False)
     result: Any = attrs.field(repr=shown)
     error: BaseException | None = attrs.field(repr=shown)
     seconds: float
@@ -381,7 +381,7 @@ def _implementations(
 ) -> tuple[_Implementation, ...]:
     caller = getattr(manager.hook, hook, None)
     order = list(owners)
-    # pluggy keeps the last registered first
+    # pluggy calls the last registered first, and promises no order of this list
     found = sorted(caller.get_hookimpls() if caller else (), key=lambda each: order.index(each.plugin_name))
     return tuple(_implementation(hook, owners[each.plugin_name], each) for each in found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation
 from functools import cache
 from typing import Any
 
@@ -13,6 +13,9 @@ from crmkit.errors import ValueRefused
 
 #: The greatest amount in minor units: what a signed 64-bit column holds.
 LARGEST = 2**63 - 1
+
+# the caller's own context would round what it has no digits for
+_EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
 
 
 @cache
@@ -82,10 +85,10 @@ class Money:
         if isinstance(amount, (bool, float)) or not isinstance(amount, (str, int, Decimal)):
             raise ValueRefused(f"amount {amount!r} is a {type(amount).__name__}; give text, int or Decimal")
         try:
-            scaled = Decimal(amount).scaleb(exponent(currency))
-        except InvalidOperation:
+            scaled = Decimal(amount, _EXACT).scaleb(exponent(currency), _EXACT)
+        except DecimalException:
             raise ValueRefused(f"amount {amount!r} is not a decimal number such as '12.50'") from None
-        if not scaled.is_finite() or scaled.adjusted() > 20 or scaled != scaled.to_integral_value():
+        if not scaled.is_finite() or scaled.adjusted() > 20 or scaled != scaled.to_integral_value(context=_EXACT):
             raise ValueRefused(
                 f"amount {amount!r} does not fit {currency}, which has {exponent(currency)} decimal digits"
             )
@@ -94,7 +97,7 @@ class Money:
     @property
     def amount(self) -> Decimal:
         """The amount in major units, exactly."""
-        return Decimal(self.minor).scaleb(-exponent(self.currency))
+        return Decimal(self.minor).scaleb(-exponent(self.currency), _EXACT)
 
     def __add__(self, other: Money) -> Money:
         return Money(self.minor + self._same(other).minor, self.currency)

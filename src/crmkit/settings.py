@@ -36,6 +36,9 @@ class Secret:
     def __str__(self) -> str:
         return "***"
 
+    def __format__(self, spec: str) -> str:
+        return format("***", spec)
+
     def __bool__(self) -> bool:
         return bool(self.__value)
 
@@ -108,8 +111,10 @@ def build_settings(cls: type[T], values: Mapping[str, Any], path: str) -> T:
     for key in values:
         if key not in known:
             raise SettingsError(f"{path} has no setting {key!r}{did_you_mean(str(key), known)}")
+    attrs.resolve_types(cls)  # type: ignore[type-var]
+    hidden = {field.name for field in attrs.fields(cls) if field.type is Secret}  # type: ignore[arg-type]
     try:
-        return cls(**values)
+        return cls(**{name: Secret(v) if name in hidden else v for name, v in values.items()})
     except SettingsError:
         raise
     except TypeError as error:

@@ -58,11 +58,11 @@ def delivery() -> Callable[..., Delivery]:
 
     def make(address: str = "anna@example.org", **changes: Any) -> Delivery:
         number = next(numbers)
-        given = {
+        given: dict[str, Any] = {
             "id": UUID(int=number), "key": f"k{number}", "channel": "email", "topic": "thank-you",
             "subject": "Thank you", "text": "Thank you for your order.\n", "queued_at": NOW,
-        } | changes  # fmt: skip
-        return Delivery(address=address, **given)
+        }  # fmt: skip
+        return Delivery(**(given | {"address": address} | changes))
 
     return make
 

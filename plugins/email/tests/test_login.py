@@ -132,6 +132,7 @@ def test_law_12_a_server_that_repeats_the_password_does_not_make_it_show(
     settings = make_settings(guarded.port, **ACCOUNT)
     caplog.set_level(logging.DEBUG, logger="crmkit")
     (found,) = attempt(settings, watch, delivery())
+    assert isinstance(found, (AuthLost, Deferred))
     assert isinstance(found, outcome)
     assert "I refuse ***" in found.reason
     assert form not in f"{found!r} {settings!r} {SmtpChannel(settings)!r}"

@@ -29,13 +29,7 @@ SETTINGS = EmailSettings(host="localhost", security="none", sender="Shop <hello@
 Builder = Callable[[Delivery, EmailSettings, datetime], Mail]
 Law = Callable[[Builder], None]
 
-quick = settings(
-    max_examples=150,
-    deadline=None,
-    database=None,
-    report_multiple_bugs=False,
-    phases=[Phase.explicit, Phase.generate],
-)
+quick = settings(database=None, report_multiple_bugs=False, phases=[Phase.explicit, Phase.generate])
 
 
 def make(**changes: Any) -> Delivery:
@@ -182,11 +176,11 @@ def _words_are_short(content: bytes) -> None:
 def law_36_one_recipient(builder: Builder) -> None:
     """What is not exactly one address is refused, never cut to its first part."""
     wrong = (
-        "a@x.example, b@y.example", "a@x.example;b@y.example", "a@x.example b@y.example", "", " ", "<>", "anna", "@x.example",
-        "a@x.example>\r\nRCPT TO:<evil@y.example", "a@x.example\n", "\na@x.example", "a@x.example\r\nBcc: e@y.example",
-        "Anna <a@x.example>", "<a@x.example>", "a@x.example>", "a@@x.example", "a@x..example", "a@localhost", "a@x.example\0",
-        "a@x.example> SIZE=1", "group:a@x.example;", "a b@x.example", "a@x.example (b)", "é\ud800@x.example", "a@-x.example",
-        "a@" + "x." * 130 + "example",
+        "", " ", "<>", "anna", "@x.example", "a@", "a@@x.example", "a@x..example", "a@localhost", "a@-x.example",
+        "a@x.example, b@y.example", "a@x.example;b@y.example", "a@x.example b@y.example", "group:a@x.example;",
+        "a@x.example>\r\nRCPT TO:<evil@y.example", "a@x.example\r\nBcc: e@y.example", "a@x.example\n", "\na@x.example",
+        "Anna <a@x.example>", "<a@x.example>", "a@x.example>", "a@x.example> SIZE=1", "a@x.example (b)",
+        "a@x.example\0", "a b@x.example", "é\ud800@x.example", "a@" + "x." * 130 + "example",
     )  # fmt: skip
     for address in wrong:
         with pytest.raises(BadMail) as caught:
@@ -206,12 +200,12 @@ def law_36_nothing_is_injected(builder: Builder) -> None:
     @example("name", "a\nBcc: evil@y.example")
     @example("header", "a\r\n\r\nbody")
     def run(place: str, text: str) -> None:
-        changes: dict[str, Any] = {
+        places: dict[str, dict[str, Any]] = {
             "name": {"name": text}, "subject": {"subject": text},
             "header": {"headers": {"X-Shop": text}}, "header name": {"headers": {text: "x"}},
-        }[place]  # fmt: skip
+        }  # fmt: skip
         try:
-            mail = builder(make(**changes), SETTINGS, NOW)
+            mail = builder(make(**places[place]), SETTINGS, NOW)
         except BadMail:
             return
         names = {
@@ -271,9 +265,9 @@ def bodies_round_trip(builder: Builder) -> None:
     run()
 
 
-bodies = st.text(
-    st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=300
-) | st.text("a=.-_ \t\r\nვ", max_size=1500)
+bodies = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=300) | st.text(
+    "a=.-_ \t\r\nვ", max_size=1500
+)
 
 
 def canonical(body: str) -> str:

@@ -55,7 +55,7 @@ def test_a_wrong_value_is_named(name: str, value: object, right: str) -> None:
 
 
 @pytest.mark.parametrize("given", [{"username": "shop"}, {"password": "s3cret"}])
-def test_half_an_account_is_refused(given: dict[str, str]) -> None:
+def test_half_an_account_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match="both username and password") as caught:
         EmailSettings(**GIVEN, **given)
     assert "s3cret" not in str(caught.value)
@@ -69,7 +69,7 @@ def test_a_password_that_smtplib_cannot_send_is_refused_unseen(password: str) ->
 
 
 def test_a_password_does_not_travel_in_clear_but_on_loopback() -> None:
-    account = {"username": "shop", "password": "s3cret", "security": "none"}
+    account: dict[str, Any] = {"username": "shop", "password": "s3cret", "security": "none"}
     with pytest.raises(SettingsError, match="in clear; use 'starttls' or 'tls'") as caught:
         EmailSettings(**GIVEN, **account)
     assert "s3cret" not in str(caught.value)

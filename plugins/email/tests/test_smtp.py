@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -235,7 +236,6 @@ def test_a_server_that_does_not_greet_defers_the_channel(
             socket.create_connection(listening.getsockname()),
             SmtpChannel(settings).open(watch.ctx) as sender,
         ):
-            import threading
 
             def greet() -> None:
                 listening.accept()[0].close()  # the connection of the test itself
@@ -259,7 +259,7 @@ def test_the_channel_says_what_it_is(make_settings: MakeSettings) -> None:
 def test_check_names_the_field_without_a_server(make_settings: MakeSettings, delivery: Make) -> None:
     channel = SmtpChannel(make_settings())
     assert channel.check(delivery()) == []
-    for changes, field in [
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"address": "anna"}, "address"),
         ({"subject": "a\nb"}, "subject"),
         ({"text": ""}, "text"),
@@ -269,7 +269,8 @@ def test_check_names_the_field_without_a_server(make_settings: MakeSettings, del
         ({"headers": {"List-Unsubscribe": "<https://ví-dụ.vn/>"}}, "headers['List-Unsubscribe']"),
         ({"headers": {"X-Long": "x" * 998}}, "headers['X-Long']"),
         ({"headers": {"Reply-To": "a@x.example, b@x.example"}}, "headers['Reply-To']"),
-    ]:
+    ]
+    for changes, field in wrong:
         (problem,) = channel.check(delivery(**changes))
         assert problem.field == field
         assert problem.reason

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import attrs
 
+from crmkit.messages import DeliveryState
 from crmkit.transaction.reactions import Failure
+
+#: Under which name a report counts the deliveries that end a run in a state.
+COUNTED = {
+    DeliveryState.QUEUED: "deferred",
+    DeliveryState.HANDED: "deferred",
+    **{
+        state: state.value
+        for state in DeliveryState
+        if state not in (DeliveryState.QUEUED, DeliveryState.HANDED)
+    },
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -24,7 +38,7 @@ class Report:
         held: they wait for somebody: a missing channel, a copy of production.
         unknown: nobody knows whether they were sent, and they must not be repeated.
         dead: tried too often or for too long.
-        failures: what plugins' code failed at; each is recorded as well.
+        failures: what plugins' code failed at, each distinct one once; they are recorded as well.
     """
 
     numbered: int = 0
@@ -40,3 +54,35 @@ class Report:
     unknown: int = 0
     dead: int = 0
     failures: tuple[Failure, ...] = ()
+
+
+class Tally:
+    """Counts while a run goes on, and keeps the first error that is to be raised at its end."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.failures: list[Failure] = []
+        self.error: BaseException | None = None
+        self._seen: set[tuple[str, ...]] = set()
+
+    def settled(self, state: DeliveryState) -> None:
+        """Count a delivery that was left in a state."""
+        self.counts[COUNTED[state]] += 1
+
+    def is_new(self, failure: Failure) -> bool:
+        """Keep a failure and say so, unless the same code failed in the same way in this run before."""
+        error = failure.error
+        mark = (failure.owner, failure.what, type(error).__qualname__, str(error))
+        if mark in self._seen:
+            return False
+        self._seen.add(mark)
+        self.failures.append(failure)
+        return True
+
+    def raise_later(self, error: BaseException) -> None:
+        """Keep an error to be raised at the end of the run, unless there is one already."""
+        self.error = self.error or error
+
+    def report(self) -> Report:
+        """Return what was counted."""
+        return Report(**self.counts, failures=tuple(self.failures))

@@ -137,17 +137,14 @@ def _is(table: Any, point: ContactPoint) -> Any:
 def _with_points(sql: Sql) -> Select[Any]:
     contacts, points = sql.tables["contacts"], sql.tables["contact_points"]
     joined = contacts.outerjoin(points, points.c.contact_id == contacts.c.id)
-    return (
-        select(
-            contacts,
-            points.c.kind.label("point_kind"),
-            points.c.scope.label("point_scope"),
-            points.c.key.label("point_key"),
-            points.c.value.label("point_value"),
-        )
-        .select_from(joined)
-        .order_by(contacts.c.id, points.c.ordinal)
-    )
+    return select(
+        contacts,
+        points.c.kind.label("point_kind"),
+        points.c.scope.label("point_scope"),
+        points.c.key.label("point_key"),
+        points.c.value.label("point_value"),
+        points.c.ordinal.label("point_ordinal"),
+    ).select_from(joined)
 
 
 def _read(sql: Sql, statement: Select[Any]) -> dict[UUID, Contact]:
@@ -169,7 +166,7 @@ def _contact(rows: Sequence[Any]) -> Contact:
         zone=first.zone,
         points=tuple(
             ContactPoint(PointKind(row.point_kind), row.point_scope, row.point_key, row.point_value)
-            for row in rows
+            for row in sorted(rows, key=lambda row: row.point_ordinal or 0)
             if row.point_kind is not None
         ),
     )

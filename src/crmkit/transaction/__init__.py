@@ -3,7 +3,8 @@
 from crmkit.transaction.contacts import Contacts
 from crmkit.transaction.events import Events
 from crmkit.transaction.messages import Messages
-from crmkit.transaction.orders import OrderOutcome, OrderRecord, Orders
+from crmkit.transaction.orders import Orders
+from crmkit.transaction.outcomes import OrderOutcome, OrderRecord
 from crmkit.transaction.unit import Transaction
 
 __all__ = ["Contacts", "Events", "Messages", "OrderOutcome", "OrderRecord", "Orders", "Transaction"]

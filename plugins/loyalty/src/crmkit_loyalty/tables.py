@@ -1,0 +1,75 @@
+"""The ledger's tables: rows are only ever inserted, but for the count of a wallet's revisions."""
+
+from __future__ import annotations
+
+from sqlalchemy import MetaData, PrimaryKeyConstraint
+
+from crmkit.sql import Id, Instant, Json, Minor, Text, column, index, table, unique
+
+WALLETS, TRANSACTIONS, LOTS, POSTINGS = (
+    f"loyalty_{name}" for name in ("wallets", "transactions", "lots", "postings")
+)
+
+
+def define_tables(metadata: MetaData) -> None:
+    """Add the ledger's tables to the CRM's metadata."""
+    table(
+        metadata,
+        WALLETS,
+        column("contact_id", Id(), holds="subject"),
+        column("unit", Text(30)),
+        # counts up with each write, so that two transactions never work on the same wallet unseen
+        column("revision", Minor()),
+        column("opened_at", Instant()),
+        PrimaryKeyConstraint("contact_id", "unit"),
+    )
+    table(
+        metadata,
+        TRANSACTIONS,
+        column("id", Id()),
+        column("key", Text(255)),
+        column("kind", Text(20)),
+        column("contact_id", Id(), holds="subject"),
+        column("unit", Text(30)),
+        column("effective_at", Instant()),
+        column("recorded_at", Instant()),
+        # the event that caused it, if any
+        column("cause_id", Id(), null=True),
+        # the order that it is about, if any
+        column("subject_id", Id(), null=True),
+        column("content", Json()),
+        PrimaryKeyConstraint("id"),
+        unique("key"),
+        index("statement", "contact_id", "unit", "effective_at", "id"),
+    )
+    _holdings(metadata)
+
+
+def _holdings(metadata: MetaData) -> None:
+    table(
+        metadata,
+        LOTS,
+        column("id", Id()),
+        column("contact_id", Id(), holds="subject"),
+        column("unit", Text(30)),
+        column("quantity", Minor()),
+        column("transaction_id", Id()),
+        column("subject_id", Id(), null=True),
+        column("active_from", Instant()),
+        column("expires_at", Instant()),
+        PrimaryKeyConstraint("id"),
+        index("subject", "subject_id"),
+    )
+    table(
+        metadata,
+        POSTINGS,
+        column("transaction_id", Id()),
+        column("n", Minor()),
+        column("contact_id", Id(), holds="subject"),
+        column("unit", Text(30)),
+        column("account", Text(20)),
+        column("lot_id", Id(), null=True),
+        column("amount", Minor()),
+        PrimaryKeyConstraint("transaction_id", "n"),
+        index("wallet", "contact_id", "unit", "account", "lot_id", "amount"),
+    )

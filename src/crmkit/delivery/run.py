@@ -1,0 +1,122 @@
+"""One run: number, relay, jobs, deliveries; what fails in one step is told after the others have had their turn."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from crmkit.delivery.claim import Claim, Claimer
+from crmkit.delivery.decide import Case
+from crmkit.delivery.jobs import run_jobs
+from crmkit.delivery.prepare import rendered_delivery
+from crmkit.delivery.relay import relay_events
+from crmkit.delivery.report import Report, Tally
+from crmkit.delivery.sending import Sending
+from crmkit.delivery.settle import Settler
+from crmkit.messages import Delivery
+from crmkit.sql.events import number_events
+from crmkit.sql.schema import PLACE, read_stamp
+
+if TYPE_CHECKING:
+    from crmkit.crm import CRM
+
+log = logging.getLogger("crmkit.delivery")
+
+_NUMBERED_AT_ONCE = 1000
+
+
+def run_due(crm: CRM, *, relay: str, limit: int, lease: timedelta) -> Report:
+    """Number committed events, relay them to signals, run jobs and send deliveries, as far as each is due.
+
+    Args:
+        crm: the CRM.
+        relay: the name under which this process follows the log.
+        limit: at most how many deliveries are worked on.
+        lease: how long a claim holds if this process dies.
+
+    Raises:
+        Exception: the first error of the database, or in a strict CRM of a plugin, after every step was tried.
+    """
+    tally = Tally()
+    steps: Sequence[tuple[str, Callable[[], None]]] = (
+        ("numbering events", lambda: _number(crm, tally)),
+        ("relaying signals", lambda: relay_events(crm, relay, lease, tally)),
+        ("running jobs", lambda: run_jobs(crm, lease, tally)),
+        ("sending deliveries", lambda: _deliver(crm, limit, lease, tally)),
+    )
+    for name, step in steps:
+        try:
+            step()
+        except Exception as error:
+            log.exception("%s failed", name)
+            tally.raise_later(error)
+    if tally.error is not None:
+        raise tally.error
+    return tally.report()
+
+
+def _number(crm: CRM, tally: Tally) -> None:
+    numbered = _NUMBERED_AT_ONCE
+    while numbered == _NUMBERED_AT_ONCE:
+        numbered = crm.transact(lambda tx: number_events(tx.sql, _NUMBERED_AT_ONCE))
+        tally.counts["numbered"] += numbered
+
+
+def _deliver(crm: CRM, limit: int, lease: timedelta, tally: Tally) -> None:
+    claimer = Claimer(crm, lease, _hold(crm))
+    left = limit
+    while left > 0 and (claim := claimer.next(left)) is not None:
+        left -= claim.size
+        _work(crm, claim, lease, tally)
+
+
+def _work(crm: CRM, claim: Claim, lease: timedelta, tally: Tally) -> None:
+    cases = [*claim.tried, *(case for case, _ in claim.decided)]
+    settler = Settler(crm, claim.token, cases, tally)
+    try:
+        for case, verdict in claim.decided:
+            _log_unsent(crm, case)
+            settler.add(case, verdict)
+        for channel, theirs in _by_channel(claim.tried).items():
+            Sending(crm, crm.registry.channels[channel], claim, settler, lease).run(theirs)
+        settler.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        try:
+            settler.give_back(crm.clock())
+        except Exception as second:
+            error.add_note(f"giving back what was not tried failed as well: {second}")
+        raise
+
+
+def _by_channel(cases: Sequence[Case]) -> dict[str, list[Case]]:
+    found: dict[str, list[Case]] = {}
+    for case in cases:
+        found.setdefault(case.status.delivery.channel, []).append(case)
+    return found
+
+
+def _hold(crm: CRM) -> str:
+    """Return why nothing is to be sent from here, or empty text."""
+    if crm.deliver != "send":
+        return (
+            f"messages are held: the CRM was built with deliver={crm.deliver.value!r}; build it with "
+            "deliver='send' and call crm.release()"
+        )
+    stamp = crm.transact(lambda tx: read_stamp(tx.sql, PLACE))
+    if stamp == crm.place:
+        return ""
+    return (
+        f"this database belongs to {stamp!r} and is used from {crm.place!r}, so it may be a copy; "
+        "to send from here call crm.adopt(), then crm.release()"
+    )
+
+
+def _log_unsent(crm: CRM, case: Case) -> None:
+    if crm.deliver != "log":
+        return
+    delivery = case.status.delivery
+    rendered = rendered_delivery(crm, case.status)
+    subject = rendered.subject if isinstance(rendered, Delivery) else rendered.reason
+    log.info("not sent: %s to %s: %s", delivery.channel, delivery.address, subject)

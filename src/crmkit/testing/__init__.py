@@ -1,0 +1,49 @@
+"""What a host, a channel, a reward rule or a storage is tested with; pytest and Hypothesis load when used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crmkit.testing import strategies
+    from crmkit.testing.channels import BAD_EMAILS, ChannelSuite
+    from crmkit.testing.clock import FakeClock
+    from crmkit.testing.laws import LawBroken
+    from crmkit.testing.memory import memory_crm
+    from crmkit.testing.outbox import Outbox, OutboxMessage, outbox
+    from crmkit.testing.recording import Crash, RecordingChannel
+    from crmkit.testing.rewards import RewardRuleSuite
+    from crmkit.testing.storage import StorageSuite
+    from crmkit.testing.suite import broken_laws
+    from crmkit.testing.writing import as_code
+
+_HOMES = {
+    "channels": "BAD_EMAILS ChannelSuite",
+    "clock": "FakeClock",
+    "laws": "LawBroken",
+    "memory": "memory_crm",
+    "outbox": "Outbox OutboxMessage outbox",
+    "recording": "Crash RecordingChannel",
+    "rewards": "RewardRuleSuite",
+    "storage": "StorageSuite",
+    "suite": "broken_laws",
+    "writing": "as_code",
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+__all__ = sorted([*_HOME, "strategies"])
+
+
+def __getattr__(name: str) -> Any:
+    if name == "strategies":
+        return import_module("crmkit.testing.strategies")
+    if name not in _HOME:
+        raise AttributeError(f"module 'crmkit.testing' has no attribute {name!r}")
+    value = getattr(import_module(f"crmkit.testing.{_HOME[name]}"), name)
+    globals()[name] = value  # also where a submodule of the same name has just been bound
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,116 @@
+"""Laws: numbered promises, what a suite must be given to test each, and the error when one is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import attrs
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_LAW, _UNWRITTEN = "crmkit_law", "crmkit_unwritten"
+
+
+class LawBroken(AssertionError):
+    """A conformance suite found a law broken; the message has its number, and both sides.
+
+    Args:
+        number: the law's number in its suite.
+        law: the law in one sentence.
+        subject: what broke it.
+        expected: what the law asks for.
+        found: what was seen.
+        hint: what to do about it, or where to look.
+    """
+
+    def __init__(
+        self, number: int, law: str, *, subject: str, expected: str, found: str, hint: str = ""
+    ) -> None:
+        lines = [
+            f"law {number} is broken by {subject}",
+            f"  law:      {law}",
+            f"  expected: {expected}",
+            f"  found:    {found}",
+        ]
+        super().__init__("\n".join([*lines, *([f"  hint:     {hint}"] if hint else [])]))
+        self.number = number
+        self.law = law
+        self.expected = expected
+        self.found = found
+
+
+@attrs.frozen
+class Law:
+    """A law of a suite.
+
+    Args:
+        number: unique in its suite, and never given to another law.
+        sentence: the law itself.
+        needs: what the author must write to claim it; "a|b" means either.
+    """
+
+    number: int
+    sentence: str
+    needs: tuple[str, ...] = ()
+
+
+def law(number: int, *needs: str) -> Callable[[F], F]:
+    """Return a decorator that makes a test method a law; its docstring's first line is the sentence.
+
+    Args:
+        number: the law's number.
+        needs: names of the suite's attributes and methods without which it is not claimed.
+    """
+
+    def mark(function: F) -> F:
+        sentence = " ".join((function.__doc__ or "").split("\n\n")[0].split())
+        setattr(function, _LAW, Law(number, sentence, needs))
+        return function
+
+    return mark
+
+
+def unwritten(function: F) -> F:
+    """Mark a method of a suite that its author may write, and claims something by writing."""
+    setattr(function, _UNWRITTEN, True)
+    return function
+
+
+def law_of(function: object) -> Law | None:
+    """Return the law that a test method tests, or None."""
+    return getattr(function, _LAW, None)
+
+
+def laws_in(cls: type) -> dict[str, Callable[..., None]]:
+    """Return the law methods of a suite by name, also those that are switched off, by number."""
+    found = {
+        name: member
+        for home in reversed(cls.__mro__)
+        for name, member in vars(home).items()
+        if law_of(member) is not None
+    }
+    return dict(sorted(found.items(), key=lambda item: item[1].crmkit_law.number))  # type: ignore[attr-defined]
+
+
+def missing(cls: type, needed: Law) -> tuple[str, ...]:
+    """Return which needs of a law a suite does not meet."""
+    return tuple(
+        need for need in needed.needs if not any(_written(getattr(cls, name)) for name in need.split("|"))
+    )
+
+
+def _written(value: object) -> bool:
+    return bool(value) and not getattr(value, _UNWRITTEN, False)
+
+
+def settle(cls: type) -> None:
+    """Switch off the laws that a suite does not claim, so that no runner counts them as passed."""
+    for name, function in laws_in(cls).items():
+        held = law_of(function)
+        if held is None or (name in vars(cls) and vars(cls)[name] is not function):
+            continue  # the author has put something else in its place
+        if missing(cls, held):
+            setattr(cls, name, None)
+        elif getattr(cls, name) is None:
+            setattr(cls, name, function)

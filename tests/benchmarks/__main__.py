@@ -1,0 +1,58 @@
+"""Measures crmkit against the same work done by hand, and beside its peers: `make bench`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from databases import Unavailable  # noqa: E402
+from places import PLACES  # noqa: E402
+from report import Options, Row, show  # noqa: E402
+
+TABLES = ("record", "enqueue", "dispatch", "smtp", "hooks", "imports")
+
+
+def main(words: list[str]) -> int:
+    """Measure and print the tables that were asked for."""
+    parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
+    parser.add_argument("--only", action="append", choices=TABLES, help="measure only this table")
+    parser.add_argument("--database", action="append", choices=sorted(PLACES), help="only on this database")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each comparison, at least 3")
+    parser.add_argument("--quick", action="store_true", help="do a hundredth of the work, to see that it runs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    chosen = parser.parse_args(words)
+    options = Options(rounds=3 if chosen.quick else max(chosen.rounds, 3), quick=chosen.quick)
+    rows: list[Row] = []
+    for name in chosen.only or TABLES:
+        table = import_module(name)
+        measured = list(_measured(table, chosen.database or list(PLACES), options))
+        show(table.TITLE, measured)
+        rows += measured
+    if chosen.json:
+        chosen.json.write_text(json.dumps([row.plain() for row in rows], indent=1) + "\n")
+    missed = [row for row in rows if row.reached is False]
+    print(f"\n{sum(row.reached is True for row in rows)} targets reached, {len(missed)} missed")
+    return 0
+
+
+def _measured(table: object, databases: list[str], options: Options) -> Iterator[Row]:
+    if not hasattr(table, "measure"):
+        yield from table.measure_alone(options)  # type: ignore[attr-defined]
+        return
+    for name in databases:
+        try:
+            with PLACES[name]() as make:
+                yield from table.measure(make, options)
+        except Unavailable as error:
+            print(f"\n{name} is left out: {error}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

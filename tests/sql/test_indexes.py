@@ -1,0 +1,148 @@
+"""Every look-up that grows with the data reads an index that fits its WHERE and its ORDER BY (by EXPLAIN)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, select, text
+
+from crmkit import CRM, ContactPoint, Message, Transaction
+from crmkit.sql.events import number_events
+from crmkit.sql.orders import count_orders
+from sql.hosts import order, shop
+
+PEOPLE = 300
+NOW = datetime.now(UTC)
+
+Lookup = Callable[[CRM, Transaction, Any], object]
+
+
+def _timeline(crm: CRM, tx: Transaction, contact: Any) -> None:
+    page = tx.events.timeline(contact.id, limit=2)
+    tx.events.timeline(contact.id, limit=2, before=page[-1])
+
+
+LOOKUPS: dict[str, Lookup] = {
+    "find by email": lambda crm, tx, contact: tx.contacts.find(ContactPoint.email("p7@example.com")),
+    "contact by id": lambda crm, tx, contact: tx.contacts.get(contact.id),
+    "points of a contact": lambda crm, tx, contact: tx.contacts.remember(contact.id, contact.points[0]),
+    "order by number": lambda crm, tx, contact: tx.orders.get("A-7"),
+    "orders of a contact": lambda crm, tx, contact: count_orders(tx.sql, contact.id, besides="A-7"),
+    "events of an order": lambda crm, tx, contact: tx.orders.history("A-7"),
+    "event by key": lambda crm, tx, contact: tx.events.by_key("order:A-7"),
+    "timeline": _timeline,
+    "events since": lambda crm, tx, contact: tx.events.since(5, limit=3),
+    "events to number": lambda crm, tx, contact: number_events(tx.sql, 5),
+    "deliveries in a state": lambda crm, tx, contact: tx.messages.list("queued", limit=3),
+    "delivery again": lambda crm, tx, contact: tx.messages.queue(
+        Message(topic="t", text="x"), channel="pigeon", key="m-7", contact_id=contact.id
+    ),
+    "deliveries due": lambda crm, tx, contact: tx.sql.execute(
+        select(tx.table("deliveries"))
+        .where(tx.table("deliveries").c.due_at <= NOW)
+        .order_by(tx.table("deliveries").c.due_at, tx.table("deliveries").c.id)
+        .limit(3)
+    ),
+    "failures": lambda crm, tx, contact: tx.sql.execute(
+        select(tx.table("failures")).order_by(tx.table("failures").c.id.desc()).limit(3)
+    ),
+}
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"], scope="module")
+def crm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CRM]:
+    if request.param == "sqlite":
+        yield _filled(f"sqlite:///{tmp_path_factory.mktemp('db') / 'crm.db'}")
+        return
+    with request.getfixturevalue(f"{request.param}_server").database() as url:
+        crm = _filled(url)
+        yield crm
+        crm.engine.dispose()
+
+
+def _filled(url: str) -> CRM:
+    crm = shop(url)
+    with crm.begin() as tx:
+        for number in range(PEOPLE):
+            made = order(f"A-{number}", email=f"p{number}@example.com", placed_at=NOW - timedelta(hours=1))
+            outcome = tx.orders.record(made, state="paid")
+            tx.messages.queue(
+                Message(topic="t", text="x"),
+                channel="pigeon",
+                key=f"m-{number}",
+                contact_id=outcome.contact_id,
+            )
+        number_events(tx.sql, 400)
+    with crm.engine.begin() as connection:
+        tables = ", ".join(
+            crm.tables[name].name for name in ("contacts", "contact_points", "events", "deliveries")
+        )
+        connection.execute(
+            text("ANALYZE TABLE " + tables if crm.engine.dialect.name == "mariadb" else "ANALYZE")
+        )
+    return crm
+
+
+@contextmanager
+def captured(crm: CRM) -> Iterator[list[tuple[str, Any]]]:
+    """Collect the statements that read or change growing tables."""
+    found: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        if not many and re.match(r"\s*(SELECT|UPDATE|DELETE)", statement):
+            found.append((statement, parameters))
+
+    event.listen(crm.engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(crm.engine, "before_cursor_execute", note)
+
+
+def faults(crm: CRM, statement: str, parameters: Any) -> list[str]:
+    """Return the steps of the database's plan that read a whole table or sort it."""
+    with crm.engine.connect() as connection:
+        if crm.engine.dialect.name == "sqlite":
+            rows = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters).all()
+            steps = [str(row[3]) for row in rows]
+            return [step for step in steps if re.search(r"^SCAN (?!.*INDEX)|TEMP B-TREE", step)]
+        if crm.engine.dialect.name == "postgresql":
+            # with these switched off the planner still uses them where no index serves
+            for switch in ("enable_seqscan", "enable_sort", "enable_bitmapscan"):
+                connection.exec_driver_sql(f"SET LOCAL {switch} = off")
+            plan = connection.exec_driver_sql("EXPLAIN " + statement, parameters).scalars()
+            return [step for step in plan if re.search(r"Seq Scan on crm_|Sort\b", step)]
+        rows = connection.exec_driver_sql("EXPLAIN " + statement, parameters).mappings().all()
+        return [
+            str(dict(row))
+            for row in rows
+            if (row["type"] in ("ALL", "index") and not _small(row)) or "filesort" in (row["Extra"] or "")
+        ]
+
+
+def _small(row: Any) -> bool:
+    return row["table"] in ("crm_installation", "crm_cursors", "crm_failures") or row["key"] == "PRIMARY"
+
+
+@pytest.mark.parametrize("name", list(LOOKUPS))
+def test_the_look_up_uses_its_index(crm: CRM, name: str) -> None:
+    with captured(crm) as statements, crm.begin() as tx:
+        contact = tx.contacts.find(ContactPoint.email("p7@example.com"))
+        LOOKUPS[name](crm, tx, contact)
+    assert statements
+    growing = [(s, p) for s, p in statements if "crm_cursors" not in s]
+    assert {s: found for s, p in growing if (found := faults(crm, s, p))} == {}
+
+
+def test_a_look_up_without_an_index_is_seen(crm: CRM) -> None:
+    """The gate itself can fail: a name has no index, and the timeline's index has no recorded_at."""
+    points, events = crm.tables["contact_points"], crm.tables["events"]
+    with captured(crm) as statements, crm.begin() as tx:
+        tx.sql.execute(select(points).where(points.c.value == "p7@example.com"))
+        tx.sql.execute(select(events.c.data).order_by(events.c.recorded_at).limit(3))
+    assert all(faults(crm, statement, parameters) for statement, parameters in statements)
