@@ -109,9 +109,8 @@ class CRM:
         """
         connection = owned.begin(self.engine)
         try:
-            tx = Transaction(self, connection, actor)
-            yield tx
-            tx.close()
+            with Transaction(self, connection, actor) as tx:
+                yield tx
             owned.commit(connection)
         finally:
             connection.close()

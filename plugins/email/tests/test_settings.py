@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -108,3 +110,10 @@ def test_bounces_go_where_the_settings_say() -> None:
     assert EmailSettings(**GIVEN).bounce_address("7") == "hello@shop.example"
     assert EmailSettings(**GIVEN, envelope_sender="<>").bounce_address("7") == ""
     assert EmailSettings(**GIVEN, envelope_sender="b+{id}@x.example").bounce_address("7") == "b+7@x.example"
+
+
+def test_the_readme_names_every_setting() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    table = [line.split("|")[1] for line in readme.splitlines() if line.startswith("| `")]
+    named = {name for cell in table for name in re.findall(r"`(\w+)`", cell)}
+    assert named == {field.name for field in attrs.fields(EmailSettings)}

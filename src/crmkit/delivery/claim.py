@@ -83,11 +83,12 @@ class Claimer:
         rows = outbox.lock_due(tx.sql, now, size, self._since)
         if not rows:
             return None
-        self._since = rows[-1].due_at
         cases, later = self._unpaused(tx, [self._case(row) for row in rows], now)
         outbox.postpone(tx.sql, later)
         alone = {row.id for row in rows if row.claim is not None and row.attempt - 1 >= SUSPECT}
         cases = self._within_batches(_suspects_apart(cases, alone))
+        seen = {case.status.delivery.id for case in cases} | later.keys()
+        self._since = next((row.due_at for row in rows if row.id not in seen), rows[-1].due_at)
         verdicts = [admit(case, now=now, policy=self._policy, hold=self._hold) for case in cases]
         pairs = list(zip(cases, verdicts, strict=True))
         for state, ids in _states(pairs).items():
@@ -133,7 +134,7 @@ class Claimer:
             if pause is None:
                 going.append(case)
             else:
-                later[case.status.delivery.id] = resume_at(pause, now, random.random())  # noqa: S311
+                later[case.status.delivery.id] = resume_at(pause, now, random.random())
         return going, later
 
     def _within_batches(self, cases: Sequence[Case]) -> Sequence[Case]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 import attrs
 
@@ -293,14 +294,15 @@ def _pause(case: Case, scope: Scope, until: datetime, reason: str) -> Pause:
     return Pause(channel=delivery.channel, scope=scope, value=value, until=until, reason=reason)
 
 
-def fault_of(outcome: object) -> str:
+def fault_of(outcome: Any) -> str:
     """Return what is wrong with an answer of a channel, or empty text."""
+    asked: Any = getattr(outcome, "retry_after", None)
+    state: Any = getattr(outcome, "state", "")
     if not isinstance(outcome, Outcome):
-        return f"it answered {type(outcome).__name__}, which is no outcome"
-    if isinstance(outcome, Deferred) and not isinstance(outcome.retry_after, timedelta | None):
-        return f"Deferred.retry_after is {outcome.retry_after!r}; it must be a timedelta or None"
-    if isinstance(outcome, Pending) and not (
-        isinstance(outcome.state, str) and len(outcome.state) <= _PROVIDER_ID
-    ):
-        return f"Pending.state must be a text of at most {_PROVIDER_ID} characters"
+        kinds = "Accepted, Pending, Deferred, Rejected, AuthLost, Unknown"
+        return f"it answered {type(outcome).__name__}, which is none of {kinds}"
+    if asked is not None and not isinstance(asked, timedelta):
+        return f"it answered Deferred with retry_after={asked!r}; that must be a timedelta or None"
+    if not isinstance(state, str) or len(state) > _PROVIDER_ID:
+        return f"it answered Pending with a state that is no text of at most {_PROVIDER_ID} characters"
     return ""

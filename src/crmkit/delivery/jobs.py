@@ -83,7 +83,7 @@ def _ended(tx: Transaction, name: str, holder: UUID, due: datetime) -> None:
 def _failed(tx: Transaction, name: str, holder: UUID, job: Job, failure: Failure) -> None:
     failures = read_cursors(tx.sql, [_failing(name)]).get(_failing(name))
     times = 1 + (failures.position if failures else 0)
-    wait = backoff(Policy.of(tx.crm.settings), times, random.random())  # noqa: S311 - jitter, not a secret
+    wait = backoff(Policy.of(tx.crm.settings), times, random.random())
     _move(tx, name, holder, tx.now + min(wait, job.every))
     set_cursor(tx.sql, _failing(name), times)
     record_failure(tx, failure)

@@ -43,7 +43,7 @@ class Notes:
     def note(self, case: Case, found: Outcome | Verdict) -> None:
         """Note what came of a delivery."""
         if not isinstance(found, Verdict):
-            found = after(case, found, now=self.crm.clock(), policy=self.policy, luck=random.random())  # noqa: S311
+            found = after(case, found, now=self.crm.clock(), policy=self.policy, luck=random.random())
         if found.pause is not None:
             self._pauses.append(found.pause)
         self.settler.add(case, found)
@@ -63,7 +63,7 @@ class Notes:
         now = self.crm.clock()
         pause = pause_for(self._pauses, case, now)
         if pause is not None:
-            until = resume_at(pause, now, random.random())  # noqa: S311 - jitter, not a secret
+            until = resume_at(pause, now, random.random())
             self.settler.add(case, put_back(case, until, pause.reason))
         return pause is not None
 

@@ -55,7 +55,7 @@ def _take(tx: Transaction, name: str, lease: timedelta) -> _Taken | None:
     if cursor is None:
         add_cursor(tx.sql, name, 0 if name == "relay:default" else end, tx.now)
     holder = tx.new_id()
-    if cursor and cursor.position >= end or not take_cursor(tx.sql, name, tx.now, tx.now + lease, holder):
+    if (cursor and cursor.position >= end) or not take_cursor(tx.sql, name, tx.now, tx.now + lease, holder):
         return None
     # only now is it certain that nobody else moves it
     return _Taken(read_cursors(tx.sql, [name])[name].position, end, holder)

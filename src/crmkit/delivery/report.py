@@ -9,16 +9,8 @@ import attrs
 from crmkit.messages import DeliveryState
 from crmkit.transaction.reactions import Failure
 
-#: Under which name a report counts the deliveries that end a run in a state.
-COUNTED = {
-    DeliveryState.QUEUED: "deferred",
-    DeliveryState.HANDED: "deferred",
-    **{
-        state: state.value
-        for state in DeliveryState
-        if state not in (DeliveryState.QUEUED, DeliveryState.HANDED)
-    },
-}
+#: What waits for another try, whether or not the last one may have had its effect.
+_DEFERRED = (DeliveryState.QUEUED, DeliveryState.HANDED)
 
 
 @attrs.frozen(kw_only=True)
@@ -67,7 +59,7 @@ class Tally:
 
     def settled(self, state: DeliveryState) -> None:
         """Count a delivery that was left in a state."""
-        self.counts[COUNTED[state]] += 1
+        self.counts["deferred" if state in _DEFERRED else state.value] += 1
 
     def is_new(self, failure: Failure) -> bool:
         """Keep a failure and say so, unless the same code failed in the same way in this run before."""

@@ -80,7 +80,7 @@ class Sending:
             self._desk.keep()
             ready = [one for case in cases if (one := self._desk.ready(case)) is not None]
             if ready:
-                self._send(ready, lambda many, ctx: sender.send_many(many, ctx))
+                self._send(ready, sender.send_many)
             return
         for case in cases:
             self._desk.keep()
@@ -141,7 +141,7 @@ class Sending:
 
 
 def _proper(outcomes: Any, number: int) -> Sequence[Outcome]:
-    if not isinstance(outcomes, list | tuple) or len(outcomes) != number:
+    if not isinstance(outcomes, Sequence) or len(outcomes) != number:
         raise DeliveryError(
             f"send_many answered {type(outcomes).__name__}, not one outcome for each of {number}"
         )

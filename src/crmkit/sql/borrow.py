@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from threading import local
 from typing import Any
 
 from sqlalchemy import Connection, Engine, make_url
@@ -77,19 +78,26 @@ def _of_driver(raw: Any) -> Connection:
             f"crm.join() got a {found}; give a SQLAlchemy Session or Connection, "
             f"or a connection of one of: {', '.join(_DRIVERS)}"
         )
-    guarded = _Guarded(raw, module)
-    database, dialect = _dialect(_DRIVERS[module])
-    _ensure_transaction(raw, database, nested=False)
-    pool = NullPool(lambda: guarded, dialect=dialect)
-    return Engine(pool, dialect, make_url(f"{_DRIVERS[module]}://")).connect()
+    engine = _engine(_DRIVERS[module])
+    _ensure_transaction(raw, family(engine.dialect), nested=False)
+    _lent.connection = _Guarded(raw, module)
+    try:
+        return engine.connect()
+    finally:
+        del _lent.connection
+
+
+#: The connection that this thread is about to hand to one of the engines below.
+_lent = local()
 
 
 @cache
-def _dialect(name: str) -> tuple[str, Any]:
-    """The dialect without its first-connection ceremony, which would set options on the host's connection."""
-    cls = make_url(f"{name}://").get_dialect()
+def _engine(name: str) -> Engine:
+    """An engine over borrowed connections, without a first-connection ceremony that would set options on them."""
+    url = make_url(f"{name}://")
+    cls = url.get_dialect()
     dialect = cls(dbapi=cls.import_dbapi())  # type: ignore[call-arg]
-    return family(dialect), dialect
+    return Engine(NullPool(lambda: _lent.connection, dialect=dialect), dialect, url)
 
 
 class _Guarded:

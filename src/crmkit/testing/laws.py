@@ -96,8 +96,13 @@ def laws_in(cls: type) -> dict[str, Callable[..., None]]:
 def missing(cls: type, needed: Law) -> tuple[str, ...]:
     """Return which needs of a law a suite does not meet."""
     return tuple(
-        need for need in needed.needs if not any(_written(getattr(cls, name)) for name in need.split("|"))
+        need for need in needed.needs if not any(is_written(cls, name) for name in need.split("|"))
     )
+
+
+def is_written(cls: type, name: str) -> bool:
+    """Return whether the author of a suite has written a method, or set an attribute to something."""
+    return _written(getattr(cls, name))
 
 
 def _written(value: object) -> bool:

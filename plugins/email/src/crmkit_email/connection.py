@@ -114,7 +114,7 @@ class Connection:
 
     def _wait_until(self, until: float) -> None:
         seconds = _left(until)
-        # each change is a system call, so the few milliseconds since the last command are let pass
+        # each change is a system call, so up to a tenth is let pass
         if not 0.9 * self._seconds < seconds <= self._seconds:
             self._seconds = seconds
             _wait_at_most(self._smtp, seconds)
