@@ -16,13 +16,14 @@ import attrs
 
 from crmkit.clock import Clock, IdSource, system_clock
 from crmkit.delivery import Report, release, replay, run_due
-from crmkit.errors import RetryTransaction
+from crmkit.errors import RetryTransaction, SchemaError
 from crmkit.hooks import Hooks
 from crmkit.plugins import PluginRecord, load
 from crmkit.registry import Registry, build_registry
 from crmkit.settings import CoreSettings, Secret, build_settings
 from crmkit.signals import Signals
-from crmkit.sql import borrow, owned, schema
+from crmkit.sql import borrow, owned
+from crmkit.sql import schema as installation
 from crmkit.sql.contacts import OwnContacts
 from crmkit.sql.failures import FailureRow, read_failures
 from crmkit.sql.tables import core_tables, new_metadata, set_prefix, tables_of
@@ -90,6 +91,7 @@ class CRM:
         self.store: ContactStore = self.registry.store.value if self.registry.store else OwnContacts()
         self.signals = Signals()
         self.engine = owned.engine_for(target)
+        self._owner = installation.BY_CRM if metadata is None else installation.BY_HOST
         self.metadata = metadata if metadata is not None else new_metadata(schema)
         self.tables: Mapping[str, Table] = MappingProxyType(self._define_tables(prefix))
         self._secrets = tuple(_secrets(self.settings)) + tuple(
@@ -170,8 +172,13 @@ class CRM:
         Raises:
             SchemaError: if the tables are kept by another owner, such as the host's Alembic.
         """
+        if self._owner != installation.BY_CRM:
+            raise SchemaError(
+                "this CRM's tables are in the host's metadata, so the host's own migrations create them; "
+                "call crm.adopt() once afterwards"
+            )
         with self.engine.begin() as connection:
-            schema.create_tables(connection, self.metadata, self.tables, self.place)
+            installation.create_tables(connection, self.metadata, self.tables, self.place)
 
     @property
     def place(self) -> str:
@@ -179,9 +186,12 @@ class CRM:
         return self.settings.installation or owned.place(self.engine)
 
     def adopt(self) -> None:
-        """Stamp the database as belonging here, so that messages are sent from here from now on."""
+        """Stamp the database as belonging here, so that messages are sent from here from now on.
+
+        To be called after the host's own migrations created the tables, or after production has moved.
+        """
         with self.begin() as tx:
-            schema.adopt(tx.sql, self.place)
+            installation.adopt(tx.sql, self._owner, self.place)
 
     def failures(self, *, limit: int = 100) -> list[FailureRow]:
         """Return what plugins' code failed at, the latest first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sqlalchemy import Connection, MetaData, Table, inspect, select, update
+from sqlalchemy.schema import CreateSchema
 
 from crmkit.clock import FOREVER
 from crmkit.errors import SchemaError
@@ -13,6 +14,7 @@ from crmkit.sql.events import CURSOR
 
 OWNER, PLACE, VERSION = "owner", "place", "schema_version"
 SCHEMA_VERSION = "1"
+BY_CRM, BY_HOST = "crm.create_tables()", "the host's own migrations"
 
 
 def create_tables(
@@ -30,13 +32,19 @@ def create_tables(
         SchemaError: if another owner keeps the tables.
     """
     installation = tables["installation"]
-    if inspect(connection).has_table(installation.name, schema=installation.schema):
-        refuse_other_owner(Sql(connection, tables), "create_tables")
-    metadata.create_all(connection, tables=list(tables.values()), checkfirst=True)
+    if installation.schema and connection.dialect.name != "sqlite":
+        connection.execute(CreateSchema(installation.schema, if_not_exists=True))
     sql = Sql(connection, tables)
-    stamp = {OWNER: "create_tables", PLACE: place, VERSION: SCHEMA_VERSION}
-    for name, value in stamp.items():
-        sql.claim(installation, {"name": name, "value": value})
+    if inspect(connection).has_table(installation.name, schema=installation.schema):
+        refuse_other_owner(sql, BY_CRM)
+    metadata.create_all(connection, tables=list(tables.values()), checkfirst=True)
+    stamp(sql, BY_CRM, place)
+
+
+def stamp(sql: Sql, owner: str, place: str) -> None:
+    """Stamp the database with the tables' owner and, unless it has one, its place."""
+    for name, value in {OWNER: owner, PLACE: place, VERSION: SCHEMA_VERSION}.items():
+        sql.claim(sql.tables["installation"], {"name": name, "value": value})
     ensure_cursor(sql, CURSOR)
 
 
@@ -48,9 +56,7 @@ def refuse_other_owner(sql: Sql, owner: str) -> None:
     """
     found = read_stamp(sql, OWNER)
     if found not in ("", owner):
-        raise SchemaError(
-            f"the tables are kept by {found!r}; {owner!r} would contradict it, use {found!r} instead"
-        )
+        raise SchemaError(f"the tables are kept by {found}; {owner} would contradict it, use {found} instead")
 
 
 def read_stamp(sql: Sql, name: str) -> str:
@@ -64,8 +70,9 @@ def read_stamp(sql: Sql, name: str) -> str:
     return str(sql.execute(select(installation.c.value).where(installation.c.name == name)).scalar() or "")
 
 
-def adopt(sql: Sql, place: str) -> None:
+def adopt(sql: Sql, owner: str, place: str) -> None:
     """Stamp the database with a new place: messages are sent from there from now on."""
+    stamp(sql, owner, place)
     installation = sql.tables["installation"]
     sql.execute(update(installation).where(installation.c.name == PLACE).values(value=place))
 
