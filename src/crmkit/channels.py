@@ -180,7 +180,10 @@ class BatchSender(Protocol):
 class Connecting(Protocol):
     """A channel that sends over a connection."""
 
-    spec: ChannelSpec
+    @property
+    def spec(self) -> ChannelSpec:
+        """What the core must know of the channel."""
+        ...
 
     def open(self, ctx: SendContext) -> AbstractContextManager[Sender]:
         """Connect, and give a sender that lives until the block ends."""
@@ -191,7 +194,10 @@ class Connecting(Protocol):
 class Connectionless(Protocol):
     """A channel that needs no connection."""
 
-    spec: ChannelSpec
+    @property
+    def spec(self) -> ChannelSpec:
+        """What the core must know of the channel."""
+        ...
 
     def send(self, delivery: Delivery, ctx: SendContext) -> Outcome:
         """Send one delivery and answer what came of it."""

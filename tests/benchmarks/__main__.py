@@ -12,9 +12,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from databases import Unavailable  # noqa: E402
 from places import PLACES  # noqa: E402
 from report import Options, Row, show  # noqa: E402
+
+from databases import Unavailable  # noqa: E402
 
 TABLES = ("record", "enqueue", "dispatch", "smtp", "hooks", "imports")
 
@@ -25,7 +26,9 @@ def main(words: list[str]) -> int:
     parser.add_argument("--only", action="append", choices=TABLES, help="measure only this table")
     parser.add_argument("--database", action="append", choices=sorted(PLACES), help="only on this database")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each comparison, at least 3")
-    parser.add_argument("--quick", action="store_true", help="do a hundredth of the work, to see that it runs")
+    parser.add_argument(
+        "--quick", action="store_true", help="do a hundredth of the work, to see that it runs"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     chosen = parser.parse_args(words)
     options = Options(rounds=3 if chosen.quick else max(chosen.rounds, 3), quick=chosen.quick)

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from crmkit.clock import IdSource, micros
 from places import Place
 from shop import BODY, Sale
-from sqlalchemy import Connection, MetaData, Table, and_, insert, select
+from sqlalchemy import Connection, Executable, MetaData, Select, Table, bindparam, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from crmkit.clock import IdSource, micros
 
 END_OF_TIME = 253402300799999999
 
 _json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
-class HandRule(NamedTuple):
-    """A point for each pound spent in one category."""
+class Award(NamedTuple):
+    """Points that a rule gives."""
 
-    name: str
-    category: str
+    points: int
+    rule: str
+    owner: str
+    inputs: dict[str, Any]
 
 
 class Hand:
@@ -32,15 +35,18 @@ class Hand:
 
     Args:
         place: where the tables stand.
-        rules: what is rewarded.
+        categories: what is rewarded beside the total, by the names of the rules.
         clock: gives the present instant.
     """
 
     def __init__(
-        self, place: Place, rules: Sequence[HandRule] = (), clock: Callable[[], datetime] | None = None
+        self,
+        place: Place,
+        categories: Mapping[str, str] | None = None,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.engine = place.engine
-        self.rules = rules
+        self.categories = categories or {}
         self.clock = clock or (lambda: datetime.now(UTC))
         ids = IdSource(self.clock)
         self.new_id: Callable[[], Any] = (lambda: ids().bytes) if place.database == "sqlite" else ids
@@ -49,6 +55,10 @@ class Hand:
         self.table: dict[str, Table] = {
             name.removeprefix("crm_"): table for name, table in metadata.tables.items()
         }
+        # built once: that is as fast as Core goes
+        self.insert = {name: insert(table) for name, table in self.table.items()}
+        self.contact_by_email = self._contact_by_email()
+        self.touch_wallet = self._touch_wallet(place.database)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -64,13 +74,13 @@ class Hand:
             self._record(connection, sale)
 
     def _record(self, connection: Connection, sale: Sale) -> None:
-        contact = self._contact(connection, sale.email)
+        contact = connection.execute(self.contact_by_email, {"email": sale.email.casefold()}).one()
         now, at = micros(self.clock()), micros(sale.at)
         order_id, recorded_id, paid_id = self.new_id(), self.new_id(), self.new_id()
         awards = self._awards(sale)
         total = sum(line.total for line in sale.lines)
         connection.execute(
-            insert(self.table["orders"]),
+            self.insert["orders"],
             {
                 "id": order_id,
                 "key": sale.number,
@@ -94,9 +104,16 @@ class Hand:
             "occurred_at": at,
             "recorded_at": now,
         }
-        paid = {"amount": [total, "GBP"], "awards": awards, "order_key": sale.number}
+        paid = {
+            "amount": [total, "GBP"],
+            "awards": [
+                {"amount": award.points, "inputs": award.inputs, "owner": award.owner, "rule": award.rule}
+                for award in awards
+            ],
+            "order_key": sale.number,
+        }
         connection.execute(
-            insert(self.table["events"]),
+            self.insert["events"],
             [
                 {
                     **shared,
@@ -116,38 +133,109 @@ class Hand:
                 },
             ],
         )
+        cause = {**shared, "cause_id": paid_id, "subject_id": order_id}
+        self._post(connection, sale, awards, cause)
         self._thank(connection, sale, contact, now)
 
-    def _contact(self, connection: Connection, email: str) -> Any:
-        contacts, points = self.table["contacts"], self.table["contact_points"]
-        query = (
-            select(contacts.c.id, contacts.c.name, contacts.c.locale, points.c.value)
-            .join(points, points.c.contact_id == contacts.c.id)
-            .where(
-                and_(
-                    points.c.kind == "email",
-                    points.c.scope == "",
-                    points.c.key == email.casefold(),
-                    points.c.rank == 0,
-                )
-            )
+    def _contact_by_email(self) -> Select[Any]:
+        contacts, points = self.table["contacts"].c, self.table["contact_points"].c
+        joined = self.table["contacts"].join(self.table["contact_points"], points.contact_id == contacts.id)
+        return (
+            select(contacts.id, contacts.name, contacts.locale, points.value)
+            .select_from(joined)
+            .where(points.kind == "email", points.scope == "", points.rank == 0)
+            .where(points.key == bindparam("email"))
         )
-        return connection.execute(query).one()
 
-    def _awards(self, sale: Sale) -> list[dict[str, Any]]:
-        awards = []
-        for rule in self.rules:
-            spent = sum(line.total for line in sale.lines if line.category == rule.category)
+    def _awards(self, sale: Sale) -> list[Award]:
+        spent = sum(line.total for line in sale.lines)
+        inputs = {
+            "base": "goods",
+            "currency": "GBP",
+            "exponent": 2,
+            "minor": spent,
+            "rate": "1",
+            "rounding": "floor",
+        }
+        awards = [Award(spent // 100, "points-per-unit@1", "loyalty", inputs)]
+        for name, category in self.categories.items():
+            spent = sum(line.total for line in sale.lines if line.category == category)
             if spent >= 100:
-                awards.append(
+                inputs = {"category": category, "minor": spent}
+                awards.append(Award(spent // 100, f"{name}@1", "shop", inputs))
+        return awards
+
+    def _post(
+        self, connection: Connection, sale: Sale, awards: Sequence[Award], cause: dict[str, Any]
+    ) -> None:
+        contact_id, at, now = cause["contact_id"], cause["occurred_at"], cause["recorded_at"]
+        wallet = {"contact_id": contact_id, "unit": "points", "revision": 1, "opened_at": now}
+        connection.execute(self.touch_wallet, wallet)
+        transactions, lots, postings = [], [], []
+        for number, award in enumerate(awards, 1):
+            transaction_id, lot_id = self.new_id(), self.new_id()
+            key = f"order:{sale.number}:paid"
+            transactions.append(
+                {
+                    "id": transaction_id,
+                    "key": key if number == 1 else f"{number}:{key}",
+                    "kind": "earn",
+                    "contact_id": contact_id,
+                    "unit": "points",
+                    "effective_at": at,
+                    "recorded_at": now,
+                    "cause_id": cause["cause_id"],
+                    "subject_id": cause["subject_id"],
+                    "content": _json({"base": "goods", "owner": award.owner, "rule": award.rule}),
+                }
+            )
+            lots.append(
+                {
+                    "id": lot_id,
+                    "contact_id": contact_id,
+                    "unit": "points",
+                    "quantity": award.points,
+                    "transaction_id": transaction_id,
+                    "subject_id": cause["subject_id"],
+                    "active_from": at,
+                    "expires_at": END_OF_TIME,
+                }
+            )
+            for n, account, whose, amount in (
+                (1, "issuance", contact_id, -award.points),
+                (2, "active", contact_id, award.points),
+            ):
+                postings.append(
                     {
-                        "amount": spent // 100,
-                        "inputs": {"category": rule.category, "minor": spent},
-                        "owner": "shop",
-                        "rule": f"{rule.name}@1",
+                        "transaction_id": transaction_id,
+                        "n": n,
+                        "contact_id": whose,
+                        "unit": "points",
+                        "account": account,
+                        "lot_id": lot_id,
+                        "amount": amount,
                     }
                 )
-        return awards
+        connection.execute(self.insert["loyalty_transactions"], transactions)
+        connection.execute(self.insert["loyalty_lots"], lots)
+        connection.execute(self.insert["loyalty_postings"], postings)
+        id = self.new_id()
+        earned = {
+            "amount": sum(award.points for award in awards),
+            "order_key": sale.number,
+            "rules": {award.rule: award.points for award in awards},
+            "unit": "points",
+        }
+        named = id if isinstance(id, UUID) else UUID(bytes=id)
+        event = {"id": id, "type": "PointsEarned", "key": f"PointsEarned:{named}", "data": _json(earned)}
+        connection.execute(self.insert["events"], cause | event)
+
+    def _touch_wallet(self, database: str) -> Executable:
+        wallets = self.table["loyalty_wallets"]
+        make = sqlite.insert if database == "sqlite" else postgresql.insert
+        return make(wallets).on_conflict_do_update(
+            index_elements=["contact_id", "unit"], set_={"revision": wallets.c.revision + 1}
+        )
 
     def _order(self, sale: Sale, contact_id: Any) -> dict[str, Any]:
         return {
@@ -171,7 +259,7 @@ class Hand:
 
     def _thank(self, connection: Connection, sale: Sale, contact: Any, now: int) -> None:
         connection.execute(
-            insert(self.table["deliveries"]),
+            self.insert["deliveries"],
             self.delivery(
                 key=f"thanks:{sale.number}",
                 topic="thank-you",

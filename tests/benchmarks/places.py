@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from databases import POSTGRESQL_URL, Server, Unavailable, answering, postgresql_server
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from databases import POSTGRESQL_URL, Server, Unavailable, answering, postgresql_server
 
 LOCAL_POSTGRESQL = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
 

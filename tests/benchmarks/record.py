@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from by_hand import Hand, HandRule
+from by_hand import Hand
 from measure import Side, alternate
 from places import Maker, Place
 from report import Options, Row
@@ -55,24 +55,25 @@ def _without_ids(row: Any) -> str:
 
 
 def open_shop(place: Place, rules: int, now: datetime | None = None) -> Shop:
-    """Return a shop with so many rules.
+    """Return a shop with so many rules: points for the total, and others for a category each.
 
     Args:
         place: an empty database.
         rules: how many.
         now: where its clock stands; else it goes.
     """
-    chosen = [(f"rule {number}", CATEGORIES[number % len(CATEGORIES)]) for number in range(rules)]
+    named = {f"rule {number}": CATEGORIES[number % len(CATEGORIES)] for number in range(1, rules)}
+    own = ShopPlugin([CategoryRule(name, category) for name, category in named.items()])
 
     def clock() -> datetime:
         return now or datetime.now(UTC)
 
-    crm = CRM(place.engine, plugins=[ShopPlugin([CategoryRule(*one) for one in chosen])], clock=clock)
+    crm = CRM(place.engine, plugins=["loyalty", own], clock=clock)
     crm.create_tables()
     with crm.begin() as tx:
         for number in range(CUSTOMERS):
             tx.contacts.add(f"Customer {number}", points=[ContactPoint.email(email(number))])
-    return Shop(place, crm, Hand(place, [HandRule(*one) for one in chosen], clock))
+    return Shop(place, crm, Hand(place, named, clock))
 
 
 def check(make: Maker, rules: int, lines: int) -> None:
@@ -86,7 +87,9 @@ def check(make: Maker, rules: int, lines: int) -> None:
     mine, by_hand = ours.contents(), theirs.contents()
     different = [name for name in mine if mine[name] != by_hand[name]]
     if different:
-        raise AssertionError(f"both sides must write the same rows; {', '.join(different)} differ")
+        first = different[0]
+        pair = next((a, b) for a, b in zip(mine[first], by_hand[first], strict=False) if a != b)
+        raise AssertionError(f"both sides must write the same rows; {', '.join(different)} differ: {pair}")
 
 
 def record(crm: CRM, order: Order) -> None:

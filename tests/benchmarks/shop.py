@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import attrs
+
 from crmkit import (
     Accepted,
     Award,
@@ -156,4 +157,6 @@ def thank(tx: Transaction, entry: LogEntry) -> None:
     """Queue the thank-you."""
     event: Any = entry.event
     message = Message(topic="thank-you", subject=f"Your order {event.order_key}", text=BODY)
-    tx.messages.queue(message, channel="nothing", key=f"thanks:{event.order_key}", contact_id=entry.contact_id)
+    tx.messages.queue(
+        message, channel="nothing", key=f"thanks:{event.order_key}", contact_id=entry.contact_id
+    )

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from docs.markdown import ROOT, blocks
 
 from crmkit.hookspecs import Specs
+from docs.markdown import ROOT, blocks
 
 REFERENCE = ROOT / "docs" / "reference" / "hooks.md"
 HOOKS = {name: function for name, function in vars(Specs).items() if name.startswith("crmkit_")}
@@ -35,7 +35,9 @@ def without_example(names: Iterable[str], examples: str) -> list[str]:
 
 def untested(names: Iterable[str], folders: Iterable[Path]) -> list[str]:
     """Return the hooks that no test file names."""
-    files = [file for folder in folders for file in folder.rglob("*.py") if file.parent != Path(__file__).parent]
+    files = [
+        file for folder in folders for file in folder.rglob("*.py") if file.parent != Path(__file__).parent
+    ]
     texts = [file.read_text(encoding="utf-8") for file in files]
     return [name for name in names if not any(name in text for text in texts)]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+
 from docs.markdown import PAGES, ROOT, Block, anchors, blocks, commands, links, name
 
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
@@ -23,6 +26,14 @@ def run(page: Path, parts: Iterable[Block], folder: Path) -> None:
         if part.language == "python" and not Path(part.file).name.startswith("test_"):
             # as many empty lines before it as the page has, so that a traceback tells the page's line
             exec(compile("\n" * (part.line - 1) + part.text, str(page), "exec"), namespace)
+
+
+def run_tests(folder: Path) -> None:
+    """Run the tests that a page has written, in a process of their own."""
+    if any(folder.rglob("test_*.py")):
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def link_faults(page: Path, root: Path = ROOT) -> list[str]:
@@ -45,7 +56,7 @@ def command_faults(page: Path) -> list[str]:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     faults = []
     for command in commands(page):
-        words = [word for word in command.split() if "=" not in word]
+        words = [word for word in shlex.split(command) if "=" not in word]
         program = Path(words[0]).name
         if program == "make" and not set(words[1:]) <= targets:
             faults.append(f"{name(page)}: the Makefile has no {command!r}")
@@ -70,8 +81,7 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
     before = set(sys.modules)
     try:
         run(page, blocks(page), tmp_path)
-        for test in sorted(tmp_path.rglob("test_*.py")):
-            assert pytest.main(["-q", "--import-mode=importlib", "-p", "no:cacheprovider", str(test)]) == 0
+        run_tests(tmp_path)
     finally:
         for module in set(sys.modules) - before:
             if str(getattr(sys.modules[module], "__file__", "")).startswith(str(tmp_path)):
@@ -103,7 +113,9 @@ def page_of(folder: Path, text: str) -> Path:
 
 
 def test_a_block_that_fails_is_reported_with_its_line(tmp_path: Path) -> None:
-    page = page_of(tmp_path, "# Page\n\n```python\nx = 1\n```\n\nthen\n\n```python\nassert x == 1\nassert x == 2\n```\n")
+    page = page_of(
+        tmp_path, "# Page\n\n```python\nx = 1\n```\n\nthen\n\n```python\nassert x == 1\nassert x == 2\n```\n"
+    )
     with pytest.raises(AssertionError) as caught:
         run(page, blocks(page), tmp_path)
     assert caught.traceback[-1].lineno + 1 == 11
@@ -113,6 +125,13 @@ def test_a_block_that_is_a_file_is_written(tmp_path: Path) -> None:
     page = page_of(tmp_path, "```python\n# file: shop/till.py\nprice = 3\n```\n")
     run(page, blocks(page), tmp_path)
     assert (tmp_path / "shop" / "till.py").read_text() == "# file: shop/till.py\nprice = 3\n"
+
+
+def test_a_test_that_fails_is_reported(tmp_path: Path) -> None:
+    page = page_of(tmp_path, "```python\n# file: test_till.py\ndef test_it():\n    assert 1 == 2\n```\n")
+    run(page, blocks(page), tmp_path)
+    with pytest.raises(AssertionError, match="assert 1 == 2"):
+        run_tests(tmp_path)
 
 
 def test_a_link_that_leads_nowhere_is_reported(tmp_path: Path) -> None:

@@ -14,7 +14,16 @@ from zoneinfo import ZoneInfo
 import attrs
 
 LONDON = ZoneInfo("Europe/London")  # what the times in the data are told in
-COLUMNS = {"InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country"}
+COLUMNS = {
+    "InvoiceNo",
+    "StockCode",
+    "Description",
+    "Quantity",
+    "InvoiceDate",
+    "UnitPrice",
+    "CustomerID",
+    "Country",
+}
 
 
 class Kind(StrEnum):
@@ -105,7 +114,9 @@ def read(folder: Path) -> list[Invoice]:
     """
     files = sorted(folder.glob("*.csv.gz"))
     if not files:
-        raise SystemExit(f"{folder} holds no *.csv.gz; give a folder with monthly files such as 2010-12.csv.gz")
+        raise SystemExit(
+            f"{folder} holds no *.csv.gz; give a folder with monthly files such as 2010-12.csv.gz"
+        )
     rows: dict[str, list[dict[str, str]]] = {}
     for file in files:
         for row in _read_file(file):

@@ -28,6 +28,30 @@ WITHOUT_EMAIL = 16  # every 16th customer gave no address
 OPTED_OUT = 50  # every 50th wants no mail
 
 
+def email_of(customer: str) -> str | None:
+    """Return the address that the demo makes up for a customer, or None for those who gave none."""
+    return f"customer-{customer}@mail.example" if int(customer) % WITHOUT_EMAIL else None
+
+
+def wants_mail(customer: str) -> bool:
+    """Return whether a customer wants mail."""
+    return int(customer) % OPTED_OUT != 0
+
+
+def thanked(invoices: list[Invoice]) -> int:
+    """Return how many mails there will be."""
+    buyers = [invoice.customer for invoice in invoices if invoice.sold and invoice.customer]
+    return sum(email_of(buyer) is not None and wants_mail(buyer) for buyer in buyers)
+
+
+def sign_up(session: Session, invoices: list[Invoice]) -> None:
+    """Fill the shop's own table of users: they are there before the first order comes in."""
+    with session.begin():
+        for customer in sorted({invoice.customer for invoice in invoices} - {""}):
+            name, email = f"Customer {customer}", email_of(customer)
+            session.add(User(id=int(customer), name=name, email=email, wants_mail=wants_mail(customer)))
+
+
 @attrs.define
 class Clock:
     """A clock that stands where the replay has come to."""
@@ -53,7 +77,6 @@ class Replay:
     handled: Counter[str] = attrs.field(factory=Counter)  #: lines by what was done with them
     orders: dict[str, Invoice] = attrs.field(factory=dict)  #: recorded, by number
     refunds: list[tuple[Invoice, str, dict[str, int]]] = attrs.field(factory=list)
-    customers: set[str] = attrs.field(factory=set)
     cancellations: int = 0
     told: Counter[str] = attrs.field(factory=Counter)  #: events that the signals told of, by type
     checkout_seconds: float = 0.0
@@ -64,7 +87,9 @@ class Replay:
         """Count a committed event; connected to the signals."""
         self.told[entry.type] += 1
 
-    def run(self, invoices: list[Invoice], replayed: Callable[[], object], sent: Callable[[int], object]) -> None:
+    def run(
+        self, invoices: list[Invoice], replayed: Callable[[], object], sent: Callable[[int], object]
+    ) -> None:
         """Replay the invoices, oldest first; after each London day the worker does what is due.
 
         Args:
@@ -84,7 +109,6 @@ class Replay:
 
     def _replay(self, invoice: Invoice) -> None:
         with Session(self.crm.engine) as session:
-            self._sign_up(session, invoice.customer)
             if invoice.is_cancellation:
                 self._take_back(session, invoice)
             elif invoice.sold:
@@ -92,17 +116,6 @@ class Replay:
         for line in invoice.lines:
             if line.kind is not Kind.RETURN:
                 self.handled[line.kind] += 1
-
-    def _sign_up(self, session: Session, customer: str) -> None:
-        if not customer or customer in self.customers:
-            return
-        self.customers.add(customer)
-        number = int(customer)
-        email = None if number % WITHOUT_EMAIL == 0 else f"customer-{customer}@mail.example"
-        with session.begin():
-            session.add(
-                User(id=number, name=f"Customer {customer}", email=email, wants_mail=number % OPTED_OUT != 0)
-            )
 
     def _sell(self, session: Session, invoice: Invoice) -> None:
         lines = [_order_line(line) for line in invoice.sold]
@@ -117,15 +130,15 @@ class Replay:
         for number, quantities in found.items():
             take_back(session, self.crm, number, invoice.number, quantities, reason="brought back")
             self.refunds.append((invoice, number, quantities))
-        why = "bought before the data begins" if invoice.customer else "by nobody known"
-        self.handled[f"taken back, {why}"] += len(unmatched)
-        returned = sum(line.kind is Kind.RETURN for line in invoice.lines)
-        self.handled["taken back, refunded"] += returned - len(unmatched)
+        why = "no such purchase in the data" if invoice.customer else "by nobody known"
+        returned = [line for line in invoice.lines if line.kind is Kind.RETURN]
+        for line in returned:
+            self.handled[f"taken back, {why}" if line in unmatched else "taken back, refunded"] += 1
 
     def _work(self, sent: Callable[[int], object]) -> None:
         with self._timed("sending_seconds"):
             while True:
-                report = self.crm.run_due(relay="demo", limit=200)
+                report = self.crm.run_due(limit=200)
                 sent(report.sent)
                 if not (report.numbered or report.relayed or report.sent or report.suppressed):
                     return

@@ -339,3 +339,9 @@ def test_what_we_build_holds(law: Law) -> None:
 def test_a_broken_builder_is_caught_by(law: Law, broken: Builder) -> None:
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         law(broken)
+
+
+def test_the_date_is_that_of_the_clock() -> None:
+    later = NOW.replace(hour=13, microsecond=5)
+    dates = [parsed(build(make(), SETTINGS, now).content)["Date"].datetime for now in (NOW, later, NOW)]
+    assert dates == [NOW, later.replace(microsecond=0), NOW]

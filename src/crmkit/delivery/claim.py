@@ -12,7 +12,6 @@ from uuid import UUID
 import attrs
 
 from crmkit.channels import Scope
-from crmkit.clock import EPOCH
 from crmkit.contacts import Contact
 from crmkit.delivery.decide import HARMLESS, Case, Pause, Policy, Verdict, admit, pause_for, resume_at
 from crmkit.messages import DeliveryState
@@ -38,6 +37,7 @@ class Claim:
         tried: those that may be tried.
         decided: those of which it is known already what becomes of them.
         contacts: whom they go to, by id.
+        postponed: how many due deliveries a pause held up instead.
     """
 
     token: UUID
@@ -45,6 +45,7 @@ class Claim:
     tried: tuple[Case, ...] = ()
     decided: tuple[tuple[Case, Verdict], ...] = ()
     contacts: Mapping[UUID, Contact] = attrs.field(factory=dict)
+    postponed: int = 0
 
     @property
     def size(self) -> int:
@@ -53,7 +54,7 @@ class Claim:
 
 
 class Claimer:
-    """Claims batch after batch, and remembers how far down the queue it has come.
+    """Claims batch after batch, each as large as the channels that were met last take.
 
     Args:
         crm: the CRM.
@@ -66,29 +67,22 @@ class Claimer:
         self._lease = lease
         self._hold = hold
         self._policy = Policy.of(crm.settings)
-        self._since = EPOCH
         self._size = FIRST_SIZE
 
     def next(self, limit: int) -> Claim | None:
         """Claim at most `limit` deliveries; None if none is due."""
         size = min(self._size, limit)
-        found = self._crm.transact(lambda tx: self._claim(tx, size))
-        if found is None and self._since > EPOCH:
-            self._since = EPOCH  # once more from the front: something may have become due behind us
-            found = self._crm.transact(lambda tx: self._claim(tx, size))
-        return found
+        return self._crm.transact(lambda tx: self._claim(tx, size))
 
     def _claim(self, tx: Transaction, size: int) -> Claim | None:
         now, token = tx.now, tx.new_id()
-        rows = outbox.lock_due(tx.sql, now, size, self._since)
+        rows = outbox.lock_due(tx.sql, now, size)
         if not rows:
             return None
         cases, later = self._unpaused(tx, [self._case(row) for row in rows], now)
         outbox.postpone(tx.sql, later)
         alone = {row.id for row in rows if row.claim is not None and row.attempt - 1 >= SUSPECT}
         cases = self._within_batches(_suspects_apart(cases, alone))
-        seen = {case.status.delivery.id for case in cases} | later.keys()
-        self._since = next((row.due_at for row in rows if row.id not in seen), rows[-1].due_at)
         verdicts = [admit(case, now=now, policy=self._policy, hold=self._hold) for case in cases]
         pairs = list(zip(cases, verdicts, strict=True))
         for state, ids in _states(pairs).items():
@@ -100,6 +94,7 @@ class Claimer:
             tried=tried,
             decided=tuple((case, verdict) for case, verdict in pairs if verdict is not None),
             contacts=read_contacts(tx, tried),
+            postponed=len(later),
         )
 
     def _case(self, row: Any) -> Case:

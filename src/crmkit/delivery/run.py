@@ -69,6 +69,7 @@ def _deliver(crm: CRM, limit: int, lease: timedelta, tally: Tally) -> None:
     left = limit
     while left > 0 and (claim := claimer.next(left)) is not None:
         left -= claim.size
+        tally.counts["deferred"] += claim.postponed
         _work(crm, claim, lease, tally)
 
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from crmkit.expressions.compile import Observer, Predicate, observer_of, predicate_of
+from crmkit.expressions.compiler import Observer, Predicate, observer_of, predicate_of
 from crmkit.expressions.fields import Field
 from crmkit.expressions.plan import Step, plan_of
 from crmkit.expressions.render import clause_text
 from crmkit.expressions.tree import Clause
 
 if TYPE_CHECKING:
-    from crmkit.expressions.explain import Explanation
+    from crmkit.expressions.explainer import Explanation
 
 
 @attrs.frozen(slots=False)
@@ -51,7 +51,7 @@ class Expression:
         Args:
             facts: field names and values; what is absent, None or of a wrong type counts as missing.
         """
-        from crmkit.expressions.explain import explain
+        from crmkit.expressions.explainer import explain
 
         return explain(self, facts)
 
@@ -70,7 +70,7 @@ class Expression:
         return predicate_of(self.tree, self.fields)
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
-        from crmkit.expressions.check import check
+        from crmkit.expressions.checker import check
 
         return check, (self.text, self.fields)
 

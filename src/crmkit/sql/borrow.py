@@ -44,6 +44,8 @@ def borrow(target: Any) -> Connection:
         connection = _of_session(target)
     else:
         return _of_driver(target)
+    if not connection.in_transaction():
+        connection.begin()  # as its first statement would: a later begin_nested() is known to stand inside it
     raw = connection.connection.dbapi_connection
     _ensure_transaction(raw, family(connection.dialect), nested=_unproved_savepoint(connection))
     if not connection.in_nested_transaction():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -140,21 +140,29 @@ def _number(error: DBAPIError) -> int | None:
     return first if isinstance(first, int) else None
 
 
+def prepared(table: Table, name: str, build: Callable[[Table], Any]) -> Any:
+    """Return a statement that is built once for a table: only then its compiled form is found without a search.
+
+    Args:
+        table: it keeps the statement.
+        name: of the statement, unique among those of the table.
+        build: called with the table at the first time.
+    """
+    key = f"crmkit {name}"
+    statement = table.info.get(key)
+    if statement is None:
+        statement = table.info[key] = build(table)
+    return statement
+
+
 def _insert(table: Table) -> Any:
-    return _cached(table, "insert", lambda: insert(table))
+    return prepared(table, "insert", insert)
 
 
 def _insert_or_ignore(table: Table, database: str) -> Any:
     make = sqlite.insert if database == "sqlite" else postgresql.insert
-    return _cached(
+    return prepared(
         table,
         f"claim {database}",
-        lambda: make(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True),
+        lambda table: make(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True),
     )
-
-
-def _cached(table: Table, name: str, make: Any) -> Any:
-    statement = table.info.get(name)
-    if statement is None:
-        statement = table.info[name] = make()
-    return statement

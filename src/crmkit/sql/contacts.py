@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import attrs
-from sqlalchemy import Select, and_, func, select, update
+from sqlalchemy import Select, Table, and_, bindparam, func, select, update
 
-from crmkit.contacts import Contact, ContactPoint, PointKind
+from crmkit.contacts import EDITABLE, Contact, ContactPoint, PointKind
 from crmkit.errors import PointTaken, RetryTransaction
+from crmkit.sql.connection import Row, Sql, prepared
 from crmkit.stores import StoreCapabilities
 
 if TYPE_CHECKING:
-    from crmkit.sql.connection import Sql
     from crmkit.transaction import Transaction
 
 
@@ -27,17 +27,15 @@ class OwnContacts:
     def get(self, tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Contact]:
         """Return the contacts with these ids; those that do not exist are left out."""
         wanted = list(ids)
-        contacts = tx.sql.tables["contacts"]
-        clause = contacts.c.id == wanted[0] if len(wanted) == 1 else contacts.c.id.in_(wanted)
-        return _read(tx.sql, _with_points(tx.sql).where(clause)) if wanted else {}
+        if len(wanted) == 1:
+            return _read(tx.sql, "by id", _by_id, {"id": wanted[0]})
+        return _read(tx.sql, "by ids", _by_ids, {"ids": wanted}) if wanted else {}
 
     def find(self, tx: Transaction, points: Sequence[ContactPoint]) -> Contact | None:
         """Return the contact that has the first point that anybody has, or None."""
-        contacts, points_table = tx.sql.tables["contacts"], tx.sql.tables["contact_points"]
         for point in points:
-            owner = select(points_table.c.contact_id).where(_is(points_table, point)).scalar_subquery()
-            found = _read(tx.sql, _with_points(tx.sql).where(contacts.c.id == owner))
-            if found:
+            address = {"kind": point.kind, "scope": point.scope, "key": point.key}
+            if found := _read(tx.sql, "by point", _by_point, address):
                 return next(iter(found.values()))
         return None
 
@@ -134,22 +132,35 @@ def _is(table: Any, point: ContactPoint) -> Any:
     return and_(_same(table, point), table.c.rank == 0)
 
 
-def _with_points(sql: Sql) -> Select[Any]:
-    contacts, points = sql.tables["contacts"], sql.tables["contact_points"]
+def _by_id(contacts: Table, points: Table) -> Select[Any]:
+    return _with_points(contacts, points).where(contacts.c.id == bindparam("id"))
+
+
+def _by_ids(contacts: Table, points: Table) -> Select[Any]:
+    return _with_points(contacts, points).where(contacts.c.id.in_(bindparam("ids", expanding=True)))
+
+
+def _by_point(contacts: Table, points: Table) -> Select[Any]:
+    c = points.alias("wanted").c
+    wanted = and_(c.kind == bindparam("kind"), c.scope == bindparam("scope"), c.key == bindparam("key"))
+    owner = select(c.contact_id).where(wanted, c.rank == 0).scalar_subquery()
+    return _with_points(contacts, points).where(contacts.c.id == owner)
+
+
+def _with_points(contacts: Table, points: Table) -> Select[Any]:
+    columns = [contacts.c[name] for name in ("id", *EDITABLE)]
+    labelled = [points.c[name].label(f"point_{name}") for name in ("kind", "scope", "key", "value", "ordinal")]
     joined = contacts.outerjoin(points, points.c.contact_id == contacts.c.id)
-    return select(
-        contacts,
-        points.c.kind.label("point_kind"),
-        points.c.scope.label("point_scope"),
-        points.c.key.label("point_key"),
-        points.c.value.label("point_value"),
-        points.c.ordinal.label("point_ordinal"),
-    ).select_from(joined)
+    return select(*columns, *labelled).select_from(joined)
 
 
-def _read(sql: Sql, statement: Select[Any]) -> dict[UUID, Contact]:
+def _read(
+    sql: Sql, name: str, build: Callable[[Table, Table], Select[Any]], values: Row
+) -> dict[UUID, Contact]:
+    contacts, points = sql.tables["contacts"], sql.tables["contact_points"]
+    statement = prepared(contacts, name, lambda contacts: build(contacts, points))
     rows: dict[UUID, list[Any]] = {}
-    for row in sql.execute(statement):
+    for row in sql.execute(statement, values):
         rows.setdefault(row.id, []).append(row)
     return {id: _contact(group) for id, group in rows.items()}
 

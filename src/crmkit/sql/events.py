@@ -87,9 +87,10 @@ class EventLog:
             raise RetryTransaction(f"key {key!r} was written by a transaction that this one cannot see yet")
         return found
 
-    def by_id(self, id: UUID) -> LogEntry | None:
-        """Return the entry with that id."""
-        return self._one(self._select().where(self._events.c.id == id))
+    def by_id(self, id: UUID, *, locked: bool = False) -> LogEntry | None:
+        """Return the entry with that id; `locked` reads past the transaction's snapshot."""
+        statement = self._select().where(self._events.c.id == id)
+        return self._one(self._locked(statement) if locked else statement)
 
     def of_subject(self, subject_id: UUID, *, locked: bool = False) -> list[LogEntry]:
         """Return every entry about an order or other thing, oldest first."""

@@ -15,18 +15,16 @@ from crmkit.sql.connection import Sql
 Row = Any
 
 
-def lock_due(sql: Sql, now: datetime, limit: int, since: datetime) -> Sequence[Row]:
+def lock_due(sql: Sql, now: datetime, limit: int) -> Sequence[Row]:
     """Return due deliveries that no other worker is claiming, locked, the longest due first.
 
     Args:
         sql: a transaction of its own.
         now: due until when.
         limit: at most how many.
-        since: due from when; the worker's last place in the queue. What stood before it is mostly gone, and
-            databases go on stepping over what is gone until they clean up.
     """
     statement = _cached(sql, "lock_due", _lock_due)
-    return sql.execute(statement, {"now": now, "since": since, "n": limit}).all()
+    return sql.execute(statement, {"now": now, "n": limit}).all()
 
 
 def _lock_due(table: Table) -> Executable:
@@ -35,10 +33,7 @@ def _lock_due(table: Table) -> Executable:
     columns = [(column + 1).label("attempt") if column.name == "attempt" else column for column in c]
     return (
         select(*columns)
-        .where(
-            c.due_at <= bindparam("now", type_=c.due_at.type),
-            c.due_at >= bindparam("since", type_=c.due_at.type),
-        )
+        .where(c.due_at <= bindparam("now", type_=c.due_at.type))
         .order_by(c.due_at, c.id)
         .limit(bindparam("n"))
         .with_for_update(skip_locked=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Column, Index, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint
@@ -39,6 +40,16 @@ def table(metadata: MetaData, name: str, *columns: Any) -> Table:
     if name in info["tables"]:
         raise ConfigError(f"table {name!r} is defined twice; start a plugin's tables with the plugin's name")
     full = info["prefix"] + name
+    made = metadata.tables.get(f"{metadata.schema}.{full}" if metadata.schema else full)
+    if made is None:
+        made = _made(metadata, full, columns)
+    elif _INFO not in made.info:
+        raise ConfigError(f"the host's metadata has a table {full!r} of its own; choose another prefix")
+    info["tables"][name] = made  # a CRM built again over the host's metadata finds its tables there
+    return made
+
+
+def _made(metadata: MetaData, full: str, columns: Sequence[Any]) -> Table:
     indexes = [column for column in columns if isinstance(column, tuple)]
     made = Table(
         full,
@@ -48,10 +59,10 @@ def table(metadata: MetaData, name: str, *columns: Any) -> Table:
         mariadb_engine="InnoDB",
         mysql_charset="utf8mb4",
         mariadb_charset="utf8mb4",
+        info={_INFO: full},
     )
     for label, names in indexes:
         Index(f"{full}_{label}", *(made.c[column] for column in names))
-    info["tables"][name] = made
     return made
 
 

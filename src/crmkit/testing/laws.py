@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from textwrap import indent
 from typing import Any, TypeVar
 
 import attrs
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_LAW, _UNWRITTEN = "crmkit_law", "crmkit_unwritten"
+_LAW, _LAWS, _UNWRITTEN = "crmkit_law", "crmkit_laws", "crmkit_unwritten"
 
 
 class LawBroken(AssertionError):
@@ -22,18 +23,24 @@ class LawBroken(AssertionError):
         expected: what the law asks for.
         found: what was seen.
         hint: what to do about it, or where to look.
+        code: what repeats it, to be pasted.
     """
 
     def __init__(
-        self, number: int, law: str, *, subject: str, expected: str, found: str, hint: str = ""
+        self,
+        number: int,
+        law: str,
+        *,
+        subject: str,
+        expected: str,
+        found: str,
+        hint: str = "",
+        code: str = "",
     ) -> None:
-        lines = [
-            f"law {number} is broken by {subject}",
-            f"  law:      {law}",
-            f"  expected: {expected}",
-            f"  found:    {found}",
-        ]
-        super().__init__("\n".join([*lines, *([f"  hint:     {hint}"] if hint else [])]))
+        said = {"law": law, "expected": expected, "found": found, "hint": hint}
+        lines = [f"  {name + ':':<9} {text}" for name, text in said.items() if text]
+        paste = ["  to repeat it:", indent(code, "    ")] if code else []
+        super().__init__("\n".join([f"law {number} is broken by {subject}", *lines, *paste]))
         self.number = number
         self.law = law
         self.expected = expected
@@ -84,13 +91,8 @@ def law_of(function: object) -> Law | None:
 
 def laws_in(cls: type) -> dict[str, Callable[..., None]]:
     """Return the law methods of a suite by name, also those that are switched off, by number."""
-    found = {
-        name: member
-        for home in reversed(cls.__mro__)
-        for name, member in vars(home).items()
-        if law_of(member) is not None
-    }
-    return dict(sorted(found.items(), key=lambda item: item[1].crmkit_law.number))  # type: ignore[attr-defined]
+    found = {name: member for home in reversed(cls.__mro__) for name, member in vars(home).get(_LAWS, {}).items()}
+    return dict(sorted(found.items(), key=lambda item: item[1].crmkit_law.number))
 
 
 def missing(cls: type, needed: Law) -> tuple[str, ...]:
@@ -110,8 +112,12 @@ def _written(value: object) -> bool:
 
 
 def settle(cls: type) -> None:
-    """Switch off the laws that a suite does not claim, so that no runner counts them as passed."""
-    for name, function in laws_in(cls).items():
+    """Note the laws that a class defines, and switch off those that a suite for collection does not claim.
+
+    What is switched off is None: no runner can count it as passed.
+    """
+    setattr(cls, _LAWS, {name: member for name, member in vars(cls).items() if law_of(member) is not None})
+    for name, function in laws_in(cls).items() if cls.__test__ else ():  # type: ignore[attr-defined]
         held = law_of(function)
         if held is None or (name in vars(cls) and vars(cls)[name] is not function):
             continue  # the author has put something else in its place

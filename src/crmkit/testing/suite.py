@@ -58,7 +58,16 @@ class Suite:
         """Return how errors name what is tested."""
         return type(self).__name__
 
-    def broken(self, number: int, *, expected: object, found: object, hint: str = "") -> LawBroken:
+    def broken(
+        self,
+        number: int,
+        *,
+        expected: object,
+        found: object,
+        hint: str = "",
+        subject: str = "",
+        code: str = "",
+    ) -> LawBroken:
         """Return the error that a law is broken.
 
         Args:
@@ -66,6 +75,8 @@ class Suite:
             expected: what the law asks for.
             found: what was seen.
             hint: what to do about it.
+            subject: what broke it, by default what the suite tests.
+            code: what repeats it, to be pasted.
         """
         held = (law_of(function) for function in laws_in(type(self)).values())
         sentence = next((one.sentence for one in held if one and one.number == number), "")
@@ -73,10 +84,11 @@ class Suite:
         return LawBroken(
             number,
             sentence,
-            subject=self.subject(),
+            subject=subject or self.subject(),
             expected=str(expected),
             found=str(found),
             hint=f"{hint} ({where})" if hint else where,
+            code=code,
         )
 
 

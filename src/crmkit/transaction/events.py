@@ -100,13 +100,13 @@ class Events:
             recorded_at=now,
         )
 
-    def get(self, id: UUID) -> LogEntry | None:
-        """Return the entry with that id, or None."""
-        return self._log.by_id(id)
+    def get(self, id: UUID, *, locked: bool = False) -> LogEntry | None:
+        """Return the entry with that id, or None; `locked` reads past the transaction's snapshot."""
+        return self._log.by_id(id, locked=locked)
 
-    def by_key(self, key: str) -> LogEntry | None:
-        """Return the entry that was appended under a key, or None."""
-        return self._log.by_key(key)
+    def by_key(self, key: str, *, locked: bool = False) -> LogEntry | None:
+        """Return the entry that was appended under a key, or None; `locked` reads past the snapshot."""
+        return self._log.by_key(key, locked=locked)
 
     def of_subject(self, subject_id: UUID, *, locked: bool = False) -> list[LogEntry]:
         """Return every entry about a thing, oldest first; `locked` reads past the transaction's snapshot."""

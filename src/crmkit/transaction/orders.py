@@ -154,7 +154,7 @@ class Orders:
                 f"order {key!r} is in {before.currency}; it cannot be amended to {order.currency}"
             )
         event_key = f"order:{key}:amend:{amendment}"
-        if stored := self._tx.events.by_key(event_key):
+        if stored := self._tx.events.by_key(event_key, locked=True):
             if not isinstance(stored.event, OrderAmended) or stored.event.order != order:
                 raise KeyConflict(event_key, stored=stored.event, given=order)
             return self._outcome(row, stored, replayed=True)
@@ -183,7 +183,7 @@ class Orders:
         row, at, run = self._step(key, at, history)
         event_key = f"order:{key}:refund:{refund.key}"
         order, before = self._order(row), self._returned(row)
-        if stored := self._tx.events.by_key(event_key):
+        if stored := self._tx.events.by_key(event_key, locked=True):
             return self._replayed_refund(row, order, stored, refund)
         self._allow(row, "refunded", row.is_paid and row.state is not OrderState.CANCELLED)
         parts = split_refund(order, before, refund)
@@ -233,7 +233,7 @@ class Orders:
         decided = [e.event for e in entries if isinstance(e.event, (OrderPaid, OrderAmended))]
         return OrderRecord(
             id=row.id,
-            order=self._order(row),
+            order=self._order(row, locked=False),
             contact_id=row.contact_id,
             state=row.state,
             refunded=Money(row.refunded, row.currency),
@@ -367,8 +367,9 @@ class Orders:
             raise NotFound(f"no order has the number {key!r}")
         return row
 
-    def _order(self, row: OrderRow) -> Order:
-        entry = self._tx.events.get(row.lines_event_id)
+    def _order(self, row: OrderRow, *, locked: bool = True) -> Order:
+        # a step holds the order's lock, but its snapshot may be older than the last amendment
+        entry = self._tx.events.get(row.lines_event_id, locked=locked)
         assert entry is not None and isinstance(entry.event, (OrderRecorded, OrderAmended))
         return entry.event.order
 
@@ -415,7 +416,7 @@ class Orders:
         return self._outcome(attrs.evolve(row, state=state), entry, failures=failures + self._drain())
 
     def _stored(self, row: OrderRow, key: str, given: Event | None = None) -> OrderOutcome:
-        stored = self._tx.events.by_key(key)
+        stored = self._tx.events.by_key(key, locked=True)
         if stored is None:
             # recorded as paid in one step with an event of the same key, or by another transaction
             raise TransitionRefused(f"order {row.key!r} has no event {key!r}")

@@ -62,8 +62,9 @@ def refused(step: str, reply: Reply) -> Outcome:
         step: the command that was refused: "MAIL", "RCPT" or "DATA".
         reply: the server's answer.
     """
-    if reply.code in _AUTH:
-        return AuthLost(f"{step}: {reply}")
+    sender_refused = step == "MAIL" and 500 <= reply.code <= 599 and not _too_large(reply)
+    if reply.code in _AUTH or sender_refused:
+        return AuthLost(f"{step}: {reply}")  # no mail would go: the queue waits until somebody mends it
     if 500 <= reply.code <= 599:
         return Rejected(f"{step}: {reply}", _code(reply, recipient=step == "RCPT"))
     # before the recipient is known, or when the server leaves, it cannot be about the recipient
@@ -78,6 +79,10 @@ def answered(reply: Reply) -> Outcome:
     if 400 <= reply.code <= 599:
         return refused("content", reply)
     return Unknown(f"the server's answer to the content makes no sense: {reply}")
+
+
+def _too_large(reply: Reply) -> bool:
+    return reply.enhanced == "5.3.4" or (not reply.enhanced and reply.code == 552)
 
 
 def _code(reply: Reply, *, recipient: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from email.utils import format_datetime
+from functools import lru_cache
 
 import attrs
 
@@ -75,12 +76,17 @@ def _body(body: str, field: str) -> tuple[str, bytes]:
         ) from None
 
 
+@lru_cache(maxsize=16)
+def _date_line(second: datetime) -> str:
+    return f"Date: {format_datetime(second)}{CRLF}"
+
+
 def _head(delivery: Delivery, settings: EmailSettings, recipient: Mailbox, now: datetime) -> str:
     lines = {
         "from": mailbox_line("From", settings.sender),
         "to": mailbox_line("To", recipient),
         "subject": text_line("Subject", one_line(delivery.subject, "subject")),
-        "date": f"Date: {format_datetime(now)}{CRLF}",
+        "date": _date_line(now.replace(microsecond=0)),
         "message-id": f"Message-ID: <{delivery.id.hex}@{settings.sender.domain}>{CRLF}",
         "auto-submitted": f"Auto-Submitted: auto-generated{CRLF}",
     }

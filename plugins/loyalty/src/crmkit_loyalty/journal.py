@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 import attrs
 
-from crmkit import Event, Lot, Transaction
+from crmkit import Event, LogEntry, Lot, Transaction
 from crmkit_loyalty.ledger import HeldLot, Posting
 from crmkit_loyalty.store import Row, Store
 
-# from the least to the greatest, the kinds of transaction
-EARN, GRANT, CLAW_BACK, REDEEM, RETURN = "earn", "grant", "claw-back", "redeem", "return"
 
+class Kind(StrEnum):
+    """What a transaction of the ledger is."""
 
-@attrs.frozen(kw_only=True)
-class Cause:
-    """Why something is posted.
-
-    Args:
-        key: unique in the ledger; names of several transactions are made from it.
-        at: when it takes effect.
-        now: when it is written down.
-        event_id: the event that caused it, if any.
-        order_id: the order it is about, if any.
-    """
-
-    key: str
-    at: datetime
-    now: datetime
-    event_id: UUID | None = None
-    order_id: UUID | None = None
+    EARN = "earn"  #: an award for an order
+    GRANT = "grant"  #: units given by hand
+    CLAW_BACK = "claw-back"  #: an award taken back, in part or whole
+    REDEEM = "redeem"  #: units spent
+    RETURN = "return"  #: a redemption undone
 
 
 @attrs.define(eq=False)
@@ -42,18 +32,29 @@ class Journal:
 
     Args:
         tx: the transaction.
-        cause: why.
+        key: unique in the ledger; of several transactions the second and later ones are numbered.
+        entry: the event that is the cause, if any.
     """
 
     tx: Transaction
-    cause: Cause
-    transactions: list[Row] = attrs.field(init=False, factory=list)
-    lots: list[Row] = attrs.field(init=False, factory=list)
-    postings: list[Row] = attrs.field(init=False, factory=list)
+    key: str
+    entry: LogEntry | None = None
+    at: datetime = attrs.field(init=False)
+    now: datetime = attrs.field(init=False)
+    order_id: UUID | None = attrs.field(init=False)
+    _transactions: list[Row] = attrs.field(init=False, factory=list)
+    _lots: list[Row] = attrs.field(init=False, factory=list)
+    _postings: list[Row] = attrs.field(init=False, factory=list)
+    _numbers: Counter[UUID] = attrs.field(init=False, factory=Counter)
+
+    def __attrs_post_init__(self) -> None:
+        self.now = self.tx.now if self.entry is None else self.entry.recorded_at
+        self.at = self.now if self.entry is None else self.entry.occurred_at
+        self.order_id = None if self.entry is None else self.entry.subject_id
 
     def post(
         self,
-        kind: str,
+        kind: Kind,
         contact_id: UUID,
         unit: str,
         postings: Sequence[Posting],
@@ -62,42 +63,41 @@ class Journal:
         lot: HeldLot | None = None,
     ) -> UUID:
         """Add a transaction with its postings and the lot that it fills; return its id."""
-        id = self.tx.new_id()
-        several = self.cause.event_id is not None
-        self.transactions.append(
+        id, number = self.tx.new_id(), len(self._transactions) + 1
+        self._transactions.append(
             {
                 "id": id,
-                "key": f"{self.cause.key}#{len(self.transactions) + 1}" if several else self.cause.key,
+                "key": self.key if number == 1 else f"{number}:{self.key}",
                 "kind": kind,
                 "contact_id": contact_id,
                 "unit": unit,
-                "effective_at": self.cause.at,
-                "recorded_at": self.cause.now,
-                "cause_id": self.cause.event_id,
-                "subject_id": self.cause.order_id,
+                "effective_at": self.at,
+                "recorded_at": self.now,
+                "cause_id": None if self.entry is None else self.entry.id,
+                "subject_id": self.order_id,
                 "content": content,
             }
         )
         if lot is not None:
-            self.lots.append(_lot_row(lot, unit, id))
+            self._lots.append(_lot_row(lot, unit, id))
         self.add(id, unit, postings)
         return id
 
     def add(self, transaction_id: UUID, unit: str, postings: Sequence[Posting]) -> None:
         """Add postings to a transaction of this journal."""
-        first = 1 + sum(row["transaction_id"] == transaction_id for row in self.postings)
-        self.postings += [
-            {
-                "transaction_id": transaction_id,
-                "n": n,
-                "contact_id": posting.contact_id,
-                "unit": unit,
-                "account": posting.account,
-                "lot_id": posting.lot_id,
-                "amount": posting.amount,
-            }
-            for n, posting in enumerate(postings, first)
-        ]
+        for posting in postings:
+            self._numbers[transaction_id] += 1
+            self._postings.append(
+                {
+                    "transaction_id": transaction_id,
+                    "n": self._numbers[transaction_id],
+                    "contact_id": posting.contact_id,
+                    "unit": unit,
+                    "account": posting.account,
+                    "lot_id": posting.lot_id,
+                    "amount": posting.amount,
+                }
+            )
 
     def new_lot(self, contact_id: UUID, quantity: int, lot: Lot) -> HeldLot:
         """Return a lot that is to be filled, with the validity asked for."""
@@ -107,19 +107,34 @@ class Journal:
             quantity=quantity,
             left=0,
             # an order may be dated ahead of our clock; what it earns is there at once
-            active_from=lot.active_from or min(self.cause.at, self.cause.now),
+            active_from=lot.active_from or min(self.at, self.now),
             expires_at=lot.expires_at,
-            order_id=self.cause.order_id,
+            order_id=self.order_id,
         )
 
-    def write(self, *, claimed: bool = False) -> None:
-        """Write everything; `claimed` says that the transactions stand there already."""
-        Store(self.tx).write([] if claimed else self.transactions, self.lots, self.postings)
+    @property
+    def first(self) -> Row:
+        """The first transaction."""
+        return self._transactions[0]
 
-    def tell(self, event: Event, contact_id: UUID, subject_id: UUID | None) -> None:
+    def write(self) -> None:
+        """Write everything."""
+        Store(self.tx).write(self._transactions, self._lots, self._postings)
+
+    def claim(self) -> bool:
+        """Write everything unless the key of the first transaction is taken; say whether it was written."""
+        store = Store(self.tx)
+        if not store.claim(self.first):
+            return False
+        store.write(self._transactions[1:], self._lots, self._postings)
+        return True
+
+    def tell(self, event: Event, contact_id: UUID) -> None:
         """Append an event about what was posted."""
-        cause = self.cause
-        self.tx.events.append(event, contact_id=contact_id, subject_id=subject_id, occurred_at=cause.at)
+        subject_id = self.order_id or self.first["id"]
+        self.tx.events.append(
+            event, contact_id=contact_id, subject_id=subject_id, cause=self.entry, occurred_at=self.at
+        )
 
 
 def _lot_row(lot: HeldLot, unit: str, transaction_id: UUID) -> Row:

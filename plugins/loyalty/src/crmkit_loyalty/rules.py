@@ -104,4 +104,6 @@ def describe(inputs: Mapping[str, Any]) -> str:
 
 
 #: How awards of this plugin's rules are computed again, by `rule@version`; a version that has been used stays.
-RECOMPUTE: Mapping[str, Callable[[Mapping[str, Any]], int]] = MappingProxyType({"points-per-unit@1": recompute})
+RECOMPUTE: Mapping[str, Callable[[Mapping[str, Any]], int]] = MappingProxyType(
+    {"points-per-unit@1": recompute}
+)

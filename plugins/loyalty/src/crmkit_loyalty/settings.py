@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
@@ -16,6 +16,8 @@ from crmkit import Base, Money, SettingsError, ValueRefused
 
 #: What a rate may be written as; each is exact.
 Rate = int | Fraction | Decimal | str
+
+E = TypeVar("E", bound=StrEnum)
 
 _HIGHEST = 10**6
 _NUMBER = re.compile(r"\d{1,12}(\.\d{1,12}|/\d{1,12})?")
@@ -53,7 +55,9 @@ def _rate(value: Rate, name: str) -> Fraction:
 
 def _rates(value: Mapping[str, Rate]) -> Mapping[str, Fraction]:
     if not isinstance(value, Mapping):
-        raise wrong("rates", value, "must be a mapping of currencies to numbers such as {'GBP': 1, 'JPY': '1/100'}")
+        raise wrong(
+            "rates", value, "must be a mapping of currencies to numbers such as {'GBP': 1, 'JPY': '1/100'}"
+        )
     for currency in value:
         try:
             Money(0, currency)
@@ -62,14 +66,23 @@ def _rates(value: Mapping[str, Rate]) -> Mapping[str, Fraction]:
     return MappingProxyType({code: _rate(rate, f"rates[{code}]") for code, rate in value.items()})
 
 
-def _one_of(kind: type[StrEnum], name: str) -> Any:
-    def convert(value: str) -> StrEnum:
-        try:
-            return kind(value)
-        except ValueError:
-            raise wrong(name, value, f"must be one of: {', '.join(kind)}") from None
+def _own_rate(value: Rate) -> Fraction:
+    return _rate(value, "points_per_unit")
 
-    return convert
+
+def _base(value: Base | str) -> Base:
+    return _one_of(Base, "base", value)
+
+
+def _rounding(value: Rounding | str) -> Rounding:
+    return _one_of(Rounding, "rounding", value)
+
+
+def _one_of(kind: type[E], name: str, value: str) -> E:
+    try:
+        return kind(value)
+    except ValueError:
+        raise wrong(name, value, f"must be one of: {', '.join(kind)}") from None
 
 
 def _limit(least: int, greatest: int) -> Any:
@@ -80,7 +93,7 @@ def _limit(least: int, greatest: int) -> Any:
     return check
 
 
-def _unit(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
+def _unit(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
     if not isinstance(value, str) or not re.fullmatch(r"[^\W\d][\w -]{0,29}", value):
         raise wrong(attribute.name, value, "must be a text of 1 to 30 letters, digits, spaces and hyphens")
 
@@ -103,10 +116,10 @@ class LoyaltySettings:
         SettingsError: if a value is wrong; floats are, they are not exact.
     """
 
-    points_per_unit: Fraction = attrs.field(default=1, converter=lambda v: _rate(v, "points_per_unit"))
+    points_per_unit: Fraction = attrs.field(default=Fraction(1), converter=_own_rate)
     rates: Mapping[str, Fraction] = attrs.field(factory=dict, converter=_rates)
-    base: Base = attrs.field(default=Base.GOODS, converter=_one_of(Base, "base"))
+    base: Base = attrs.field(default=Base.GOODS, converter=_base)
     unit: str = attrs.field(default="points", validator=_unit)
-    rounding: Rounding = attrs.field(default=Rounding.FLOOR, converter=_one_of(Rounding, "rounding"))
+    rounding: Rounding = attrs.field(default=Rounding.FLOOR, converter=_rounding)
     cap: int | None = attrs.field(default=None, validator=_limit(0, 10**15))
     lot_days: int | None = attrs.field(default=None, validator=_limit(1, 36500))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Executable, Select, Table, and_, bindparam, func, or_, select, true
+from sqlalchemy import Executable, Select, Table, and_, bindparam, func, or_, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from crmkit import Transaction
@@ -15,6 +15,8 @@ from crmkit_loyalty.ledger import Account, HeldLot, Posting, Wallet
 from crmkit_loyalty.tables import LOTS, POSTINGS, TRANSACTIONS, WALLETS
 
 Row = Mapping[str, Any]
+
+_HELD = (Account.ACTIVE, Account.DEBT)
 
 
 class Store:
@@ -57,25 +59,19 @@ class Store:
         return self._tx.sql.claim(self.transactions, transaction)
 
     def by_key(self, key: str, *, locked: bool = False) -> Row | None:
-        """Return a transaction with the `change` that it made to the balance, or None.
-
-        Args:
-            key: its key.
-            locked: whether to read past the transaction's snapshot.
-        """
-        statement = self._entries().where(self.transactions.c.key == key)
-        if locked:
-            statement = statement.with_for_update(read=True, of=self.transactions)
-        return self._tx.sql.execute(statement).mappings().first()
+        """Return the transaction with that key, or None; `locked` reads past the transaction's snapshot."""
+        statement = self._built(f"by key {locked}", lambda: self._by_key(locked))
+        row = self._tx.sql.execute(statement, {"key": key}).mappings().first()
+        return None if row is None else dict(row)
 
     def postings_of(self, transaction_id: UUID) -> list[Posting]:
         """Return what a transaction posted, in the order in which it did."""
-        c = self.postings.c
-        statement = select(c.account, c.amount, c.contact_id, c.lot_id).where(c.transaction_id == transaction_id)
-        rows = self._tx.sql.execute(self._latest(statement.order_by(c.n)))
+        rows = self._tx.sql.execute(self._built("postings of", self._postings_of), {"id": transaction_id})
         return [Posting(Account(row.account), row.amount, row.contact_id, row.lot_id) for row in rows]
 
-    def wallet(self, contact_ids: Sequence[UUID], unit: str, *, locked: bool = False, emptied: bool = False) -> Wallet:
+    def wallet(
+        self, contact_ids: Sequence[UUID], unit: str, *, locked: bool = False, emptied: bool = False
+    ) -> Wallet:
         """Return what is held and owed under some ids.
 
         Args:
@@ -84,11 +80,10 @@ class Store:
             locked: whether to read past the transaction's snapshot; the wallets are locked.
             emptied: whether lots with nothing left are wanted as well.
         """
-        rows = self._fold("held", self._held, contact_ids, unit, locked)
-        lots = tuple(HeldLot(**row) for row in rows.mappings())
-        return Wallet(
-            tuple(lot for lot in lots if lot.left or emptied), self.owed(contact_ids, unit, locked=locked)
-        )
+        name, build = ("every", self._every) if emptied else ("held", self._held)
+        rows = self._fold(name, build, contact_ids, unit, locked).mappings()
+        lots = tuple(held_lot(row, left=row["left"]) for row in rows)
+        return Wallet(lots, self.owed(contact_ids, unit, locked=locked))
 
     def owed(self, contact_ids: Sequence[UUID], unit: str, *, locked: bool = False) -> dict[UUID, int]:
         """Return what is owed under each of some ids; those that owe nothing are left out."""
@@ -102,52 +97,34 @@ class Store:
 
     def lots_of(self, order_id: UUID) -> list[Row]:
         """Return the lots that an order gave, oldest first, each with its award's `content`."""
-        lots, transactions = self.lots, self.transactions
-        joined = lots.join(transactions, transactions.c.id == lots.c.transaction_id)
-        statement = select(lots, transactions.c.content).select_from(joined)
-        statement = statement.where(lots.c.subject_id == order_id).order_by(lots.c.id)
-        return list(self._tx.sql.execute(self._latest(statement)).mappings())
+        rows = self._tx.sql.execute(self._built("lots of", self._lots_of), {"order_id": order_id})
+        return [dict(row) for row in rows.mappings()]
 
     def balance(self, contact_ids: Sequence[UUID], unit: str, at: datetime) -> int:
         """Return the units in lots that have not expired, minus what is owed."""
-        p, lots = self.postings.c, self.lots
-        counted = or_(p.account == Account.DEBT, and_(p.account == Account.ACTIVE, lots.c.expires_at > at))
-        joined = self.postings.outerjoin(lots, lots.c.id == p.lot_id)
-        statement = select(func.sum(p.amount)).select_from(joined).where(_any(p.contact_id, len(contact_ids)))
-        statement = statement.where(p.unit == unit, counted)
-        return self._tx.sql.execute(statement, _ids(contact_ids)).scalar() or 0
+        count = len(contact_ids)
+        statement = self._built(f"balance {count}", lambda: self._balance(count))
+        return self._tx.sql.execute(statement, {"unit": unit, "at": at, **_ids(contact_ids)}).scalar() or 0
 
     def outstanding(self, unit: str, at: datetime) -> int:
         """Return all units in lots that have not expired."""
-        p, lots = self.postings.c, self.lots
-        statement = select(func.sum(p.amount)).select_from(self.postings.join(lots, lots.c.id == p.lot_id))
-        statement = statement.where(p.unit == unit, p.account == Account.ACTIVE, lots.c.expires_at > at)
-        return self._tx.sql.execute(statement).scalar() or 0
+        statement = self._built("outstanding", self._outstanding)
+        return self._tx.sql.execute(statement, {"unit": unit, "at": at}).scalar() or 0
 
     def sums(self, unit: str) -> dict[Account, int]:
         """Return the sum of each account that has postings."""
-        p = self.postings.c
-        statement = select(p.account, func.sum(p.amount)).where(p.unit == unit).group_by(p.account)
-        return {Account(account): amount for account, amount in self._tx.sql.execute(statement)}
+        rows = self._tx.sql.execute(self._built("sums", self._sums), {"unit": unit}).mappings()
+        return {Account(row["account"]): row["amount"] for row in rows}
 
     def statement(
         self, contact_ids: Sequence[UUID], unit: str, limit: int, before: tuple[datetime, UUID] | None
     ) -> list[Row]:
-        """Return the latest transactions first, from just before (instant, id) on."""
-        c = self.transactions.c
-        edge = true()
-        if before is not None:
-            at, id = before
-            edge = or_(c.effective_at < at, and_(c.effective_at == at, c.id < id))
-        statement = self._entries().where(_any(c.contact_id, len(contact_ids)), c.unit == unit, edge)
-        statement = statement.order_by(c.effective_at.desc(), c.id.desc()).limit(limit)
-        return list(self._tx.sql.execute(statement, _ids(contact_ids)).mappings())
-
-    def _entries(self) -> Select[Any]:
-        p = self.postings.c
-        mine = and_(p.transaction_id == self.transactions.c.id, p.account.in_([Account.ACTIVE, Account.DEBT]))
-        change = select(func.coalesce(func.sum(p.amount), 0)).where(mine).scalar_subquery()
-        return select(self.transactions, change.label("change"))
+        """Return the latest transactions first, from just before (instant, id) on, each with its `change`."""
+        count, paged = len(contact_ids), before is not None
+        statement = self._built(f"statement {count} {paged}", lambda: self._statement(count, paged))
+        edge = {"at": before[0], "id": before[1]} if before is not None else {}
+        values = {"unit": unit, "limit": limit, **edge, **_ids(contact_ids)}
+        return [dict(row) for row in self._tx.sql.execute(statement, values).mappings()]
 
     def _fold(
         self, name: str, build: Callable[[int], Select[Any]], ids: Sequence[UUID], unit: str, locked: bool
@@ -158,12 +135,67 @@ class Store:
         statement = self._built(f"{name} {len(ids)} {locked}", made)
         return self._tx.sql.execute(statement, {"unit": unit, **_ids(ids)})
 
-    def _held(self, count: int) -> Select[Any]:
+    def _by_key(self, locked: bool) -> Select[Any]:
+        statement = select(self.transactions).where(self.transactions.c.key == bindparam("key"))
+        return statement.with_for_update(read=True) if locked else statement
+
+    def _postings_of(self) -> Select[Any]:
+        p = self.postings.c
+        statement = select(p.account, p.amount, p.contact_id, p.lot_id).order_by(p.n)
+        return self._latest(statement.where(p.transaction_id == bindparam("id")))
+
+    def _lots_of(self) -> Select[Any]:
+        lots, transactions = self.lots, self.transactions
+        joined = lots.join(transactions, transactions.c.id == lots.c.transaction_id)
+        statement = select(lots, transactions.c.content).select_from(joined).order_by(lots.c.id)
+        return self._latest(statement.where(lots.c.subject_id == bindparam("order_id")))
+
+    def _balance(self, count: int) -> Select[Any]:
+        p, lots = self.postings.c, self.lots
+        live = and_(p.account == Account.ACTIVE, lots.c.expires_at > bindparam("at"))
+        mine = and_(_any(p.contact_id, count), p.unit == bindparam("unit"))
+        statement = select(func.sum(p.amount)).select_from(self.postings.outerjoin(lots, lots.c.id == p.lot_id))
+        # the second condition on the account is for the index
+        return statement.where(mine, p.account.in_(_HELD), or_(p.account == Account.DEBT, live))
+
+    def _outstanding(self) -> Select[Any]:
+        p, lots = self.postings.c, self.lots
+        live = and_(p.account == Account.ACTIVE, lots.c.expires_at > bindparam("at"))
+        statement = select(func.sum(p.amount)).select_from(self.postings.join(lots, lots.c.id == p.lot_id))
+        return statement.where(p.unit == bindparam("unit"), live)
+
+    def _sums(self) -> Select[Any]:
+        p = self.postings.c
+        statement = select(p.account, func.sum(p.amount).label("amount")).group_by(p.account)
+        return statement.where(p.unit == bindparam("unit"))
+
+    def _statement(self, count: int, paged: bool) -> Select[Any]:
+        c, p = self.transactions.c, self.postings.c
+        mine = and_(p.transaction_id == c.id, p.account.in_(_HELD))
+        change = select(func.coalesce(func.sum(p.amount), 0)).where(mine).scalar_subquery()
+        statement = select(self.transactions, change.label("change"))
+        statement = statement.where(_any(c.contact_id, count), c.unit == bindparam("unit"))
+        if paged:
+            at, id = bindparam("at"), bindparam("id")
+            statement = statement.where(or_(c.effective_at < at, and_(c.effective_at == at, c.id < id)))
+        return statement.order_by(c.effective_at.desc(), c.id.desc()).limit(bindparam("limit"))
+
+    def _every(self, count: int) -> Select[Any]:
         p, lots = self.postings.c, self.lots.c
-        columns = (lots.id, lots.contact_id, lots.quantity, lots.active_from, lots.expires_at, lots.subject_id)
-        named = (*columns[:-1], lots.subject_id.label("order_id"), func.sum(p.amount).label("left"))
-        joined = self.postings.join(self.lots, lots.id == p.lot_id)
-        return select(*named).select_from(joined).where(self._in(Account.ACTIVE, count)).group_by(*columns)
+        columns = (
+            lots.id,
+            lots.contact_id,
+            lots.quantity,
+            lots.active_from,
+            lots.expires_at,
+            lots.subject_id,
+        )
+        statement = select(*columns, func.sum(p.amount).label("left"))
+        statement = statement.select_from(self.postings.join(self.lots, lots.id == p.lot_id))
+        return statement.where(self._in(Account.ACTIVE, count)).group_by(*columns)
+
+    def _held(self, count: int) -> Select[Any]:
+        return self._every(count).having(func.sum(self.postings.c.amount) > 0)
 
     def _owed(self, count: int) -> Select[Any]:
         p = self.postings.c
@@ -190,10 +222,25 @@ class Store:
             made = mysql.insert(wallets).on_duplicate_key_update(more)
             return made.execution_options(preserve_rowcount=True)
         insert = sqlite.insert if self._tx.sql.database == "sqlite" else postgresql.insert
-        return insert(wallets).on_conflict_do_update(index_elements=key, set_=more).returning(wallets.c.revision)
+        return (
+            insert(wallets).on_conflict_do_update(index_elements=key, set_=more).returning(wallets.c.revision)
+        )
 
     def _built(self, name: str, build: Callable[[], Any]) -> Any:
         return _cached(self.wallets, f"{name} {self._tx.sql.database}", build)
+
+
+def held_lot(row: Row, *, left: int = 0) -> HeldLot:
+    """Return the lot that a row describes."""
+    return HeldLot(
+        id=row["id"],
+        contact_id=row["contact_id"],
+        quantity=row["quantity"],
+        left=left,
+        active_from=row["active_from"],
+        expires_at=row["expires_at"],
+        order_id=row["subject_id"],
+    )
 
 
 def _cached(table: Table, name: str, build: Callable[[], Any]) -> Any:

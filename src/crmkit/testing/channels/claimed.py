@@ -11,6 +11,8 @@ from crmkit.testing.laws import law
 class ClaimedLaws(Stage):
     """Laws 17 and 18."""
 
+    __test__ = False
+
     @law(17, "can_look_up", "received")
     def test_17_lookup_knows_what_arrived(self) -> None:
         """`lookup` answers None for what never arrived, and what became of it for what did; it has no effect."""

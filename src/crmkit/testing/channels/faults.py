@@ -17,6 +17,8 @@ _SECOND = timedelta(seconds=1)
 class FaultLaws(Stage):
     """Laws 5 to 7 and 14 to 16."""
 
+    __test__ = False
+
     @law(5, "received", "refuse")
     def test_05_a_refusal_is_rejected(self) -> None:
         """A refusal is answered with `Rejected` and a reason, never with an exception, and hurts no other delivery."""

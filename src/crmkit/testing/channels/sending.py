@@ -17,6 +17,8 @@ _BEFORE = "call ctx.handoff() just before the first byte that can have an effect
 class SendingLaws(Stage):
     """Laws 1 to 3."""
 
+    __test__ = False
+
     @law(1, "received")
     def test_01_answers_and_acts_once(self) -> None:
         """A delivery that the provider takes is answered with `Accepted` or `Pending` and has exactly one effect."""

@@ -29,6 +29,8 @@ _CONTAINERS = (list, dict, set, bytearray, deque)
 class ShapeLaws(Stage):
     """Laws 9 to 13."""
 
+    __test__ = False
+
     @law(9, "secrets")
     def test_09_secrets_do_not_show(self) -> None:
         """No secret shows in a repr, an outcome, an exception, a log at any level, or on standard output."""

@@ -79,6 +79,8 @@ class Stage(Suite):
         can_send_many: the channel's senders have `send_many`.
     """
 
+    __test__ = False
+
     page = "docs/reference/channel-suite.md"
 
     secrets: ClassVar[Sequence[str]] = ()

@@ -26,6 +26,8 @@ When = Literal["at the hand-off", "before the answer"]
 class WorkerLaws(Stage):
     """Laws 4 and 8."""
 
+    __test__ = False
+
     @law(4, "received")
     def test_04_a_crash_after_the_hand_off_ends_as_the_class_says(self) -> None:
         """A worker killed after the hand-off loses nothing, and repeats only what the dedup class allows."""

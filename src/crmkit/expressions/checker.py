@@ -13,7 +13,7 @@ from crmkit.expressions.fields import Field
 from crmkit.expressions.functions import CONSTRUCTORS
 from crmkit.expressions.kinds import FieldType
 from crmkit.expressions.operands import Operands
-from crmkit.expressions.parse import parse
+from crmkit.expressions.parser import parse
 from crmkit.expressions.render import value_text
 from crmkit.expressions.tree import (
     Among,

@@ -1,0 +1,144 @@
+"""Running a law over generated facts, and showing the failing ones as code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from inspect import getattr_static
+from typing import Any, ClassVar
+
+import attrs
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from crmkit.errors import ValueRefused
+from crmkit.plugins import said, shown
+from crmkit.rewards import Award, Facts, NoAward, Owned, RewardRule, evaluate, reference
+from crmkit.testing import strategies
+from crmkit.testing.laws import LawBroken
+from crmkit.testing.rewards.claims import Claims, claims_of, rules_of
+from crmkit.testing.suite import Suite
+from crmkit.testing.writing import as_code
+
+
+@attrs.frozen(repr=False)
+class Case:
+    """Generated facts that show as the code which makes them."""
+
+    facts: Facts
+
+    def __repr__(self) -> str:
+        return as_code(self.facts)
+
+
+class Attacks(Suite):
+    """What the author of a rule gives, and how the laws use it.
+
+    Args (class attributes):
+        rule: a `RewardRule`, a function from facts to an award, or a plugin that brings rules.
+        claims: what the rule promises: base, monotone, max_per_order, scale.
+        facts: a strategy for the facts to attack it with; by default orders of every kind and currency.
+        examples: how many facts each law tries; by default as many as the Hypothesis profile says.
+    """
+
+    __test__ = False
+    page = "docs/reference/reward-rule-suite.md"
+
+    rule: ClassVar[Any] = None
+    claims: ClassVar[Mapping[str, Any]] = {}
+    facts: ClassVar[st.SearchStrategy[Facts] | None] = None
+    examples: ClassVar[int | None] = None
+
+    #: What `claims` says, read when the class is made.
+    claimed: ClassVar[Claims] = Claims()
+    monotone: ClassVar[bool] = False
+    scale: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        cls.claimed = claims_of(cls.claims, cls.__name__)
+        cls.monotone, cls.scale = cls.claimed.monotone, cls.claimed.scale
+        super().__init_subclass__()
+
+    def rules(self) -> tuple[RewardRule, ...]:
+        """Return the rules that are attacked."""
+        handed = getattr_static(type(self), "rule")  # a function would come as a method
+        if handed is None:
+            raise ValueRefused(f"{type(self).__name__} needs rule = ...: the rule that is attacked")
+        return rules_of(handed.__func__ if isinstance(handed, staticmethod) else handed, type(self).__name__)
+
+    def attack(self, number: int, check: Callable[..., None], *more: st.SearchStrategy[Any]) -> None:
+        """Call `check(rule, facts, ...)` for every rule, with many facts and what `more` gives.
+
+        Args:
+            number: the law's number.
+            check: raises `LawBroken`.
+            more: strategies for further arguments.
+        """
+        for rule in self.rules():
+            self._attack(number, rule, check, more)
+
+    def _attack(
+        self, number: int, rule: RewardRule, check: Callable[..., None], more: tuple[st.SearchStrategy[Any], ...]
+    ) -> None:
+        triggers = getattr(rule, "triggers", ("order.paid",))
+        drawn = self.facts if self.facts is not None else strategies.facts(triggers=triggers)
+
+        def law(case: Case, rest: tuple[Any, ...]) -> None:
+            check(rule, case.facts, *rest)
+
+        law.__name__ = f"{type(self).__name__}_law_{number}"  # Hypothesis keeps failures under this name
+        run = given(case=st.builds(Case, drawn), rest=st.tuples(*more))(law)
+        run = settings(deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))(run)
+        if self.examples is not None:
+            run = settings(max_examples=self.examples)(run)
+        run()
+
+    def answers(self, number: int, rule: RewardRule, facts: Facts) -> tuple[Award | NoAward, ...]:
+        """Return what a rule answers, or raise that it raised or answered something else."""
+        try:
+            answer = rule.evaluate(facts)
+            found = (answer,) if isinstance(answer, (Award, NoAward)) else tuple(answer)
+        except LawBroken:
+            raise
+        except Exception as error:
+            if isinstance(error, TypeError) and "not iterable" in str(error):
+                raise self._not_an_award(number, rule, facts, rule.evaluate(facts)) from None
+            raise self.against(
+                number, rule, facts, expected="an Award or a NoAward", found=f"it raised {said(error)}"
+            ) from error
+        for one in found:
+            if not isinstance(one, (Award, NoAward)):
+                raise self._not_an_award(number, rule, facts, one)
+        return found
+
+    def granted(self, number: int, rule: RewardRule, facts: Facts) -> dict[str, int]:
+        """Return how much of each unit the engine grants for the rule's answer, caps applied."""
+        self.answers(number, rule, facts)
+        decision = evaluate([Owned(owner="suite", value=rule)], attrs.evolve(facts))
+        total: dict[str, int] = {}
+        for award in decision.awards:
+            total[award.unit] = total.get(award.unit, 0) + award.amount
+        return total
+
+    def against(
+        self, number: int, rule: RewardRule, facts: Facts, *, expected: str, found: str, other: Facts | None = None
+    ) -> LawBroken:
+        """Return the error that facts break a law, with the code that repeats it."""
+        code = f"facts = {as_code(facts)}\nrule.evaluate(facts)"
+        if other is not None:
+            code += f"\nother = {as_code(other)}\nrule.evaluate(other)"
+        return self.broken(
+            number, expected=expected, found=found, subject=f"rule {reference(rule)!r}", code=code
+        )
+
+    def remark(self, text: str) -> None:
+        """Say something in the summary at the end of the run."""
+        type(self).remarks[text] = None
+
+    def _not_an_award(self, number: int, rule: RewardRule, facts: Facts, answer: object) -> LawBroken:
+        return self.against(
+            number,
+            rule,
+            facts,
+            expected="an Award, a NoAward with its reason, or several of them",
+            found=f"{shown(answer)}, a {type(answer).__name__}",
+        )

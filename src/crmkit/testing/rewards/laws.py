@@ -1,0 +1,161 @@
+"""The laws of a reward rule, with the numbers that they have in the catalogue of loyalty laws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+from hypothesis import strategies as st
+
+from crmkit.orders import Base, LineKind
+from crmkit.rewards import Award, Facts, NoAward, RewardRule
+from crmkit.testing.laws import law
+from crmkit.testing.rewards import variations
+from crmkit.testing.rewards.attack import Attacks
+from crmkit.testing.rewards.watch import watched
+from crmkit.testing.strategies.money import minors
+
+#: More than what rounding can move: discounts and taxes are spread in whole minor units.
+_FAR = 1000
+
+
+class RewardRuleSuite(Attacks):
+    """Attacks a reward rule with generated orders, against the laws of `docs/reference/reward-rule-suite.md`.
+
+    Subclass it and set `rule`; `claims` says what more the rule promises. A failing order is shown as code.
+    """
+
+    __test__ = False
+
+    @law(14)
+    def test_14_the_rule_is_pure(self) -> None:
+        """Equal facts give equal answers; the rule changes no facts and touches no clock, chance, file or network."""
+        self.attack(14, self._pure)
+
+    @law(15)
+    def test_15_the_award_is_bounded(self) -> None:
+        """Every facts are answered, with whole units from 0 to the declared bound; a scaling rule scales."""
+        self._risen = self._fallen = 0
+        self.attack(15, self._bounded, st.integers(2, 9))
+        if self._risen and not self._fallen and not self.monotone:
+            self.remark(f"never gave less for a dearer order ({self._risen} gave more): claim monotone=True?")
+
+    @law(16, "monotone")
+    def test_16_who_spends_more_gets_no_less(self) -> None:
+        """When the goods get dearer, or more are bought, the award does not fall."""
+        self.attack(16, self._rises, minors(_FAR, 1_000_000))
+
+    @law(17)
+    def test_17_what_is_outside_the_base_does_not_count(self) -> None:
+        """Shipping, fees and gift cards, and for the base "net" taxes, do not change the award."""
+        self.attack(17, self._counts_its_base, st.sampled_from(variations.OUTSIDE), minors(1, 100_000))
+
+    def _pure(self, rule: RewardRule, facts: Facts) -> None:
+        before = fingerprint(facts)
+        first = self.answers(14, rule, facts)
+        with watched() as seen:
+            second = self.answers(14, rule, facts)
+        if seen:
+            wanted = "nothing but the facts is looked at; facts.at is the time, facts.counters hold counts"
+            raise self.against(14, rule, facts, expected=wanted, found="; ".join(dict.fromkeys(seen[:3])))
+        if first != second:
+            raise self.against(14, rule, facts, expected=f"{first} each time", found=f"then {second}")
+        if fingerprint(facts) != before:
+            raise self.against(14, rule, facts, expected="facts left as they were", found="changed facts")
+
+    def _bounded(self, rule: RewardRule, facts: Facts, factor: int) -> None:
+        granted = self.granted(15, rule, facts)
+        bound = self.claimed.max_per_order
+        for unit, amount in granted.items():
+            if bound is not None and amount > bound:
+                raise self.against(15, rule, facts, expected=f"at most {bound} {unit}", found=f"{amount} {unit}")
+        if self.scale:
+            self._scales(rule, facts, granted, factor)
+        if not self.monotone:
+            self._look(rule, facts, granted)
+
+    def _scales(self, rule: RewardRule, facts: Facts, granted: Mapping[str, int], factor: int) -> None:
+        larger = variations.times(facts, factor)
+        slack = factor * (1 + len(facts.order.lines))
+        for unit, amount in self.granted(15, rule, larger).items():
+            wanted = factor * granted.get(unit, 0)
+            if abs(amount - wanted) > slack and amount != self._cap(rule):
+                raise self.against(
+                    15,
+                    rule,
+                    facts,
+                    expected=f"{wanted} {unit}, give or take {slack}, for {factor} times the order",
+                    found=f"{amount} {unit}",
+                    other=larger,
+                )
+
+    def _cap(self, rule: RewardRule) -> int | None:
+        cap: int | None = getattr(rule, "cap", None)
+        return self.claimed.max_per_order if cap is None else cap
+
+    def _look(self, rule: RewardRule, facts: Facts, granted: Mapping[str, int]) -> None:
+        after = self.granted(15, rule, variations.with_dearer(facts, _FAR))
+        units = granted.keys() | after.keys()
+        self._risen += any(after.get(unit, 0) > granted.get(unit, 0) for unit in units)
+        self._fallen += any(after.get(unit, 0) < granted.get(unit, 0) for unit in units)
+
+    def _rises(self, rule: RewardRule, facts: Facts, minor: int) -> None:
+        granted = self.granted(16, rule, facts)
+        for change, what in ((variations.with_dearer, "dearer"), (variations.with_more, "more")):
+            other = change(facts, minor)
+            after = self.granted(16, rule, other)
+            for unit, amount in granted.items():
+                if after.get(unit, 0) < amount:
+                    raise self.against(
+                        16,
+                        rule,
+                        facts,
+                        expected=f"at least {amount} {unit} for an order with {minor} minor units of {what} goods",
+                        found=f"{after.get(unit, 0)} {unit}",
+                        other=other,
+                    )
+
+    def _counts_its_base(self, rule: RewardRule, facts: Facts, kind: LineKind, minor: int) -> None:
+        others = [(f"{minor} minor units of {kind}", variations.with_extra(facts, kind, minor))]
+        if self.claimed.base is Base.NET and not variations.has_discount(facts.order):
+            others.append((f"{minor} minor units of tax", variations.with_tax(facts, minor)))
+        before = self._by_base(rule, facts)
+        for what, other in others:
+            after = self._by_base(rule, other)
+            if before != after:
+                raise self.against(
+                    17,
+                    rule,
+                    facts,
+                    expected=f"{_told(before)}, as without {what} more",
+                    found=_told(after),
+                    other=other,
+                )
+
+    def _by_base(self, rule: RewardRule, facts: Facts) -> list[tuple[str, int, str]]:
+        """Return the awards on bases that leave something out."""
+        awards = [one for one in self.answers(17, rule, facts) if isinstance(one, Award) and one.amount]
+        for award in awards:
+            if self.claimed.base not in (None, award.base):
+                raise self.against(
+                    17,
+                    rule,
+                    facts,
+                    expected=f"an Award with base={self.claimed.base.value!r}, as claimed: refunds go by it",  # type: ignore[union-attr]
+                    found=f"base={award.base.value!r}",
+                )
+        return sorted((one.unit, one.amount, one.base.value) for one in awards if one.base is not Base.TOTAL)
+
+
+def _told(awards: list[tuple[str, int, str]]) -> str:
+    return ", ".join(f"{amount} {unit} on {base}" for unit, amount, base in awards) or "no award"
+
+
+def fingerprint(value: Any) -> Any:
+    """Return everything that a value holds, as nested tuples, to be compared later."""
+    if isinstance(value, (Award, NoAward)) or attrs.has(type(value)):
+        return tuple(fingerprint(getattr(value, field.name)) for field in attrs.fields(type(value)))
+    if isinstance(value, Mapping):
+        return tuple((key, fingerprint(item)) for key, item in value.items())
+    return tuple(map(fingerprint, value)) if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,98 @@
+"""Laws of several connections: at every isolation level the outcome is right, or the transaction is run again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from crmkit.contacts import Contact, ContactPoint
+from crmkit.crm import CRM
+from crmkit.errors import RetryTransaction, ValueRefused
+from crmkit.money import Money
+from crmkit.orders import Order, Refund
+from crmkit.sql.schema import PLACE, read_stamp
+from crmkit.testing.laws import law
+from crmkit.testing.storage.stage import ATTEMPTS, Stage
+from crmkit.transaction import OrderOutcome, Transaction
+
+_THREADS = 4
+
+
+class TogetherLaws(Stage):
+    """Laws 15 to 18."""
+
+    __test__ = False
+
+    @law(15, "several_connections", "writable")
+    def test_15_one_contact_however_many_ask_at_once(self) -> None:
+        """Of several transactions that find or add the same person at the same time, one adds and all find."""
+        for number, (level, crm) in enumerate(self.levels()):
+            points = [ContactPoint.email(f"ann{number}@example.com"), ContactPoint.external("shop", number)]
+
+            def work(tx: Transaction, points: Sequence[ContactPoint] = points) -> Contact:
+                return tx.contacts.find_or_add(points, name="Ann")
+
+            found = self._each(15, level, [partial(crm.transact, work, attempts=ATTEMPTS)] * _THREADS)
+            self.same(15, f"different contacts, {level}", 1, len({contact.id for contact in found}))
+
+    @law(16, "several_writers", "isolation_levels")
+    def test_16_what_the_isolation_level_hides_is_not_written_twice(self) -> None:
+        """A key that another transaction claimed, unseen, gives the stored outcome or `RetryTransaction`."""
+        for number, (level, crm) in enumerate(self.levels()):
+            order = self.order(f"H{number}", email=f"hidden{number}@example.com")
+            with crm.engine.connect() as connection:
+                early = crm.join(connection)
+                read_stamp(early.sql, PLACE)  # takes the snapshot
+                with crm.begin() as other:
+                    first = other.orders.record(order, state="paid")
+                self._outcome_or_retry(level, early, order, first)
+                connection.rollback()
+            again = crm.transact(partial(_record, order=order), attempts=ATTEMPTS)
+            self.same(16, f"the outcome of the next try, {level}", first, again)
+
+    @law(17, "several_connections")
+    def test_17_one_order_however_many_record_it_at_once(self) -> None:
+        """Of several transactions that record the same order at the same time, one records and all have its outcome."""
+        for number, (level, crm) in enumerate(self.levels()):
+            work = partial(_record, order=self.order(f"T{number}", email=f"many{number}@example.com"))
+            found = self._each(17, level, [partial(crm.transact, work, attempts=ATTEMPTS)] * _THREADS)
+            self.same(17, f"different outcomes, {level}", 1, len({outcome.entry.id for outcome in found}))
+            self.same(17, f"recorded anew, {level}", 1, sum(not outcome.replayed for outcome in found))
+
+    @law(18, "several_connections")
+    def test_18_refunds_at_once_give_back_no_more_than_was_paid(self) -> None:
+        """Of two refunds at the same time that together exceed what was paid, one is refused."""
+        for number, (level, crm) in enumerate(self.levels()):
+            key = f"R{number}"
+            crm.transact(partial(_record, order=self.order(key, email=f"r{number}@example.com")))
+            work = [self._refund(crm, key, Refund.of_amount(f"r{n}", Money(600, "GBP"))) for n in range(2)]
+            found = self.together(*work)
+            refused = [one for one in found if isinstance(one, ValueRefused)]
+            given = [one for one in found if isinstance(one, OrderOutcome)]
+            self.same(18, f"refunds given and refused, {level}", (1, 1), (len(given), len(refused)))
+            with crm.begin() as tx:
+                self.same(18, f"what is refunded, {level}", Money(600, "GBP"), tx.orders.get(key).refunded)
+
+    def _each(self, number: int, level: str, functions: Sequence[Callable[[], Any]]) -> list[Any]:
+        found = self.together(*functions)
+        failed = next((one for one in found if isinstance(one, Exception)), None)
+        if failed is not None:
+            raise self.broken(
+                number, expected=f"each of {len(found)} transactions succeeds, {level}", found=repr(failed)
+            ) from failed
+        return found
+
+    def _outcome_or_retry(self, level: str, early: Transaction, order: Order, first: OrderOutcome) -> None:
+        try:
+            found = early.orders.record(order, state="paid")
+        except RetryTransaction:
+            return
+        self.same(16, f"the stored outcome, {level}", first, found)
+
+    def _refund(self, crm: CRM, key: str, refund: Refund) -> Callable[[], OrderOutcome]:
+        return partial(crm.transact, lambda tx: tx.orders.refund(key, refund), attempts=ATTEMPTS)
+
+
+def _record(tx: Transaction, order: Order) -> OrderOutcome:
+    return tx.orders.record(order, state="paid")

@@ -1,0 +1,40 @@
+"""Money: currencies of every exponent, amounts that break rounding."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from hypothesis import strategies as st
+
+from crmkit.money import Money
+
+#: Minor units of 2, 0 and 3 digits.
+CURRENCIES = ("EUR", "GBP", "VND", "JPY", "KWD")
+
+
+@cache
+def currencies() -> st.SearchStrategy[str]:
+    """Return a strategy for currency codes, one of each exponent at least."""
+    return st.sampled_from(CURRENCIES)
+
+
+def money(
+    currency: str | None = None, *, least: int = 0, greatest: int = 1_000_000
+) -> st.SearchStrategy[Money]:
+    """Return a strategy for money.
+
+    Args:
+        currency: its code; any of `currencies()` by default.
+        least: the least amount in minor units.
+        greatest: the greatest amount in minor units.
+    """
+    one = st.just(currency) if currency else currencies()
+    return st.builds(Money, minors(least, greatest), one)
+
+
+@cache
+def minors(least: int, greatest: int) -> st.SearchStrategy[int]:
+    """Return a strategy for amounts in minor units, many of them just beside a round one."""
+    edges = sorted({edge for edge in (0, 1, 2, 3, 33, 99, 100, 101, 999, 1000, 9999) if least <= edge <= greatest})
+    anything = st.integers(least, greatest)
+    return st.one_of(st.sampled_from(edges), anything) if edges else anything
