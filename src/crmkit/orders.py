@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import attrs
@@ -16,6 +16,8 @@ from crmkit.contacts import NAME_LIMIT, ContactPoint
 from crmkit.errors import ValueRefused
 from crmkit.money import Money, allocate
 from crmkit.text import clean
+
+T = TypeVar("T", bound=attrs.AttrsInstance)
 
 KEY_LIMIT = 100
 LINE_LIMIT = 10_000
@@ -142,6 +144,14 @@ class OrderLine:
                 )
 
 
+def _replaced(value: T, **changes: object) -> T:
+    """Return a copy of a frozen value with fields that need no check; evolve would check all the others again."""
+    made = object.__new__(type(value))
+    for field in attrs.fields(type(value)):
+        object.__setattr__(made, field.name, changes.get(field.name, getattr(value, field.name)))
+    return made
+
+
 def _numbered(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
     lines = tuple(lines)
     if not 1 <= len(lines) <= LINE_LIMIT:
@@ -150,7 +160,7 @@ def _numbered(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
         if not isinstance(line, OrderLine):
             raise ValueRefused(f"an order consists of OrderLine, not {line!r}")
     named = tuple(
-        line if line.id else attrs.evolve(line, id=str(number)) for number, line in enumerate(lines, 1)
+        line if line.id else _replaced(line, id=str(number)) for number, line in enumerate(lines, 1)
     )
     ids = [line.id for line in named]
     if len(set(ids)) != len(ids):
@@ -201,19 +211,26 @@ class Order:
         """The ISO 4217 code of every line."""
         return self.total.currency
 
+    def without_buyer(self, contact_id: UUID | None) -> Order:
+        """Return the order of a contact that is known, without the buyer's addresses and name."""
+        return _replaced(self, contact_id=contact_id, points=(), name="")
+
     def amount(self, base: Base | str = Base.TOTAL) -> Money:
         """Return the part of the order that belongs to a base."""
-        return Money(sum(self.base_shares(base).values()), self.currency)
+        wanted = Base(base)
+        if wanted is Base.TOTAL:
+            return self.total
+        return Money(sum(self.base_shares(wanted).values()), self.currency)
 
     def base_shares(self, base: Base | str) -> dict[str, int]:
         """Return, for each line in the base, the minor units of its share that count there."""
         wanted = Base(base)
         if wanted is Base.TOTAL:
             return dict(self.shares)
-        goods = {line.id: line for line in self.lines if line.kind is LineKind.PRODUCT}
+        goods = [line for line in self.lines if line.kind is LineKind.PRODUCT]
         if wanted is Base.GOODS:
-            return {id: self.shares[id] for id in goods}
-        return {id: self.shares[id] - _tax_share(line, self.shares[id]) for id, line in goods.items()}
+            return {line.id: self.shares[line.id] for line in goods}
+        return {line.id: self.shares[line.id] - _tax_share(line, self.shares[line.id]) for line in goods}
 
 
 def _shares(key: str, lines: tuple[OrderLine, ...]) -> dict[str, int]:

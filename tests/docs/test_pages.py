@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -16,16 +20,27 @@ from docs.markdown import PAGES, ROOT, Block, anchors, blocks, commands, links, 
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
 
 
-def run(page: Path, parts: Iterable[Block], folder: Path) -> None:
-    """Run the blocks of a page one after another in one namespace; those that are files are written as well."""
+def run(page: Path, parts: Sequence[Block], folder: Path) -> None:
+    """Run the blocks of a page one after another in one namespace, and compare what they print.
+
+    A block that is a file is written to `folder` and imported; a test in it is run by `run_tests`. A block of
+    `text` that follows a block of Python is what that one prints.
+    """
     namespace: dict[str, object] = {"__name__": "__main__"}
-    for part in parts:
+    for part, following in zip_longest(parts, parts[1:]):
         if part.file:
-            (folder / part.file).parent.mkdir(parents=True, exist_ok=True)
             (folder / part.file).write_text(part.text, encoding="utf-8")
-        if part.language == "python" and not Path(part.file).name.startswith("test_"):
+            importlib.invalidate_caches()
+            if not part.file.startswith("test_") and part.language == "python":
+                importlib.import_module(Path(part.file).stem)
+        elif part.language == "python":
+            printed = io.StringIO()
             # as many empty lines before it as the page has, so that a traceback tells the page's line
-            exec(compile("\n" * (part.line - 1) + part.text, str(page), "exec"), namespace)
+            code = compile("\n" * (part.line - 1) + part.text, str(page), "exec", dont_inherit=True)
+            with redirect_stdout(printed):
+                exec(code, namespace)
+            if following and following.language == "text":
+                assert printed.getvalue() == following.text, f"{name(page)}:{following.line}"
 
 
 def run_tests(folder: Path) -> None:
@@ -122,9 +137,15 @@ def test_a_block_that_fails_is_reported_with_its_line(tmp_path: Path) -> None:
 
 
 def test_a_block_that_is_a_file_is_written(tmp_path: Path) -> None:
-    page = page_of(tmp_path, "```python\n# file: shop/till.py\nprice = 3\n```\n")
+    page = page_of(tmp_path, "```csv\n# file: till.csv\n1,2\n```\n")
     run(page, blocks(page), tmp_path)
-    assert (tmp_path / "shop" / "till.py").read_text() == "# file: shop/till.py\nprice = 3\n"
+    assert (tmp_path / "till.csv").read_text() == "# file: till.csv\n1,2\n"
+
+
+def test_a_block_that_prints_something_else_is_reported(tmp_path: Path) -> None:
+    page = page_of(tmp_path, "```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n")
+    with pytest.raises(AssertionError, match="page.md:6"):
+        run(page, blocks(page), tmp_path)
 
 
 def test_a_test_that_fails_is_reported(tmp_path: Path) -> None:

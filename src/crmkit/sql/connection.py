@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Executable, Table, insert
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from crmkit.errors import RetryTransaction, TransactionPoisoned
+from crmkit.errors import RetryTransaction, TransactionPoisoned, ValueRefused
 from crmkit.sql.types import family
 
 Row = Mapping[str, Any]
@@ -48,6 +48,7 @@ class Sql:
         Raises:
             RetryTransaction: if the database chose this transaction to give way.
             TransactionPoisoned: if an error ended the transaction.
+            ValueRefused: if a column's type refuses a value.
         """
         if self._depth < self._wanted:
             self._open_savepoint()
@@ -55,6 +56,10 @@ class Sql:
             return self.connection.execute(statement, parameters)
         except DBAPIError as error:
             self._judge(error)
+            raise
+        except StatementError as error:
+            if isinstance(error.orig, ValueRefused):
+                raise error.orig from None  # its wrapping would tell every other value too
             raise
 
     def insert(self, table: Table, rows: Sequence[Row]) -> None:

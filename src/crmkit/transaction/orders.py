@@ -250,7 +250,7 @@ class Orders:
 
     def _record(self, order: Order, state: OrderState, contact: Contact | None, run: Effects) -> OrderOutcome:
         tx, at = self._tx, order.placed_at
-        kept = attrs.evolve(order, contact_id=contact.id if contact else None, points=(), name="")
+        kept = order.without_buyer(contact.id if contact else None)
         decision = self._decide(kept, at, contact, run) if state is OrderState.PAID else Decision()
         order_id, contact_id = tx.new_id(), kept.contact_id
         recorded = tx.events.entry(
@@ -289,7 +289,7 @@ class Orders:
         stored = entries[f"order:{order.key}"].event
         assert isinstance(stored, OrderRecorded)
         owner = order.contact_id or stored.order.contact_id
-        given = OrderRecorded(order=attrs.evolve(order, contact_id=owner, points=(), name=""), state=state)
+        given = OrderRecorded(order=order.without_buyer(owner), state=state)
         if stored != given:
             raise KeyConflict(f"order:{order.key}", stored=stored, given=given)
         last = entries.get(f"order:{order.key}:paid") if state is OrderState.PAID else None
