@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 from typing import Any, TypeVar
 from uuid import UUID
@@ -147,9 +148,14 @@ class OrderLine:
 def _replaced(value: T, **changes: object) -> T:
     """Return a copy of a frozen value with fields that need no check; evolve would check all the others again."""
     made = object.__new__(type(value))
-    for field in attrs.fields(type(value)):
-        object.__setattr__(made, field.name, changes.get(field.name, getattr(value, field.name)))
+    for name in _field_names(type(value)):
+        object.__setattr__(made, name, changes[name] if name in changes else getattr(value, name))
     return made
+
+
+@cache
+def _field_names(cls: type[attrs.AttrsInstance]) -> tuple[str, ...]:
+    return tuple(field.name for field in attrs.fields(cls))
 
 
 def _numbered(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -57,8 +58,6 @@ class Hand:
         }
         # built once: that is as fast as Core goes
         self.insert = {name: insert(table) for name, table in self.table.items()}
-        self.contact_by_email = self._contact_by_email()
-        self.touch_wallet = self._touch_wallet(place.database)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -137,7 +136,9 @@ class Hand:
         self._post(connection, sale, awards, cause)
         self._thank(connection, sale, contact, now)
 
-    def _contact_by_email(self) -> Select[Any]:
+    @cached_property
+    def contact_by_email(self) -> Select[Any]:
+        """The statement that finds a customer."""
         contacts, points = self.table["contacts"].c, self.table["contact_points"].c
         joined = self.table["contacts"].join(self.table["contact_points"], points.contact_id == contacts.id)
         return (
@@ -230,9 +231,11 @@ class Hand:
         event = {"id": id, "type": "PointsEarned", "key": f"PointsEarned:{named}", "data": _json(earned)}
         connection.execute(self.insert["events"], cause | event)
 
-    def _touch_wallet(self, database: str) -> Executable:
+    @cached_property
+    def touch_wallet(self) -> Executable:
+        """The statement that locks a wallet."""
         wallets = self.table["loyalty_wallets"]
-        make = sqlite.insert if database == "sqlite" else postgresql.insert
+        make = sqlite.insert if self.engine.dialect.name == "sqlite" else postgresql.insert
         return make(wallets).on_conflict_do_update(
             index_elements=["contact_id", "unit"], set_={"revision": wallets.c.revision + 1}
         )

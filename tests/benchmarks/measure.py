@@ -8,6 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
 from time import perf_counter_ns, process_time_ns
+from typing import NamedTuple
+
+
+class Cost(NamedTuple):
+    """What a piece of work cost that measured itself, in nanoseconds."""
+
+    wall: int
+    cpu: int
 
 
 def no_server() -> int:
@@ -21,7 +29,7 @@ class Side:
 
     Args:
         name: what it is called in the table.
-        run: does one piece of the work.
+        run: does one piece of the work; it may answer its own `Cost`.
         prepare: done before each piece, outside the measurement.
         server: CPU nanoseconds that its server has used so far; None if nobody can know.
         units: how much one piece comes to, such as 10,000 messages.
@@ -32,7 +40,7 @@ class Side:
     prepare: Callable[[], object] = lambda: None
     server: Callable[[], int | None] = no_server
     units: int = 1
-    rounds: list[list[int]] = field(default_factory=list)
+    rounds: list[list[float]] = field(default_factory=list)
     client_cpu: int = 0
     server_cpu: int | None = 0
 
@@ -40,12 +48,14 @@ class Side:
         """Do one piece of the work and note what it cost."""
         self.prepare()
         cpu, started = process_time_ns(), perf_counter_ns()
-        self.run()
-        self.rounds[-1].append((perf_counter_ns() - started) // self.units)
-        self.client_cpu += process_time_ns() - cpu
+        answer = self.run()
+        cost = Cost(perf_counter_ns() - started, process_time_ns() - cpu)
+        cost = answer if isinstance(answer, Cost) else cost
+        self.rounds[-1].append(cost.wall / self.units)
+        self.client_cpu += cost.cpu
 
     @property
-    def times(self) -> list[int]:
+    def times(self) -> list[float]:
         """Nanoseconds of every measured unit."""
         return [time for times in self.rounds for time in times]
 

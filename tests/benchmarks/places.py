@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -64,9 +65,10 @@ Maker = Callable[[], Place]
 def sqlite_places() -> Iterator[Maker]:
     """Give databases in files of a temporary folder: WAL, synchronous=NORMAL."""
     with TemporaryDirectory(prefix="crmkit-bench-") as folder, ExitStack() as stack:
+        numbers = count()
 
         def make() -> Place:
-            path = Path(folder) / f"{len(os.listdir(folder))}.db"
+            path = Path(folder) / f"{next(numbers)}.db"
             url = f"sqlite:///{path}"
             engine = create_engine(url, connect_args={"timeout": 30})
             event.listen(engine, "connect", _write_ahead)

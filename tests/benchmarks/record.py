@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -14,7 +14,7 @@ from by_hand import Hand
 from measure import Side, alternate
 from places import Maker, Place
 from report import Options, Row
-from shop import CATEGORIES, CUSTOMERS, CategoryRule, ShopPlugin, email, order_of, sale
+from shop import CATEGORIES, CUSTOMERS, CategoryRule, Sale, ShopPlugin, email, order_of, sale
 from sqlalchemy import select
 
 from crmkit import CRM, ContactPoint, Order
@@ -101,28 +101,38 @@ def record(crm: CRM, order: Order) -> None:
 def measure(make: Maker, options: Options) -> Iterator[Row]:
     """Yield the rows of the table for one database."""
     for rules, target in TARGETS.items():
+        check(make, rules, 10)
+        shops = [open_shop(make(), rules) for _ in range(3)]
+        numbers = [count() for _ in shops]
         for lines in (10, 100):
-            check(make, rules, lines)
-            yield from _case(make, options, rules, lines, target)
+            yield from _case(shops, numbers, options, rules, lines, target)
 
 
-def _case(make: Maker, options: Options, rules: int, lines: int, target: float) -> Iterator[Row]:
-    theirs, ours, whole = (open_shop(make(), rules) for _ in range(3))
-    sides = (
-        _side(theirs, lines, lambda given, order: theirs.hand.record(given), "by hand"),
-        _side(ours, lines, lambda given, order: record(ours.crm, order), "orders.record"),
-        _side(whole, lines, lambda given, order: record(whole.crm, order_of(given)), "from the shop's lines"),
-    )
-    alternate(*sides, rounds=options.rounds, turns=options.turns(200), warm_up=10)
-    _same_counts(theirs, ours, whole)
+def _case(
+    shops: list[Shop], numbers: list[Iterator[int]], options: Options, rules: int, lines: int, target: float
+) -> Iterator[Row]:
+    theirs, ours, whole = shops
+    works: list[tuple[str, Callable[[Sale, Order], object]]] = [
+        ("by hand", lambda given, order: theirs.hand.record(given)),
+        ("orders.record", lambda given, order: record(ours.crm, order)),
+        ("from the shop's lines", lambda given, order: record(whole.crm, order_of(given))),
+    ]
+    sides = [
+        _side(shop, number, lines, work, name)
+        for shop, number, (name, work) in zip(shops, numbers, works, strict=True)
+    ]
+    alternate(*sides, rounds=options.rounds, turns=options.turns(60))
+    _same_counts(*shops)
     what = f"{rules} rule{'s' * (rules > 1)}, {lines} lines"
     database = ours.place.database
     yield Row.of("record", database, what, sides[0], sides[1], at_most=target)
     yield Row.of("record", database, f"{what}, making the Order included", sides[0], sides[2])
 
 
-def _side(shop: Shop, lines: int, work: Any, name: str) -> Side:
-    numbers, ready = count(), {}
+def _side(
+    shop: Shop, numbers: Iterator[int], lines: int, work: Callable[[Sale, Order], object], name: str
+) -> Side:
+    ready: dict[str, Any] = {}
 
     def prepare() -> None:
         ready["sale"] = sale(next(numbers), lines)

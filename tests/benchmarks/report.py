@@ -27,7 +27,7 @@ class Options:
 
     def turns(self, number: int) -> int:
         """Return how many turns a round has that should have `number`."""
-        return max(2, number // 50) if self.quick else number
+        return max(2, number // 30) if self.quick else number
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def test_a_block_that_is_a_file_is_written(tmp_path: Path) -> None:
 
 def test_a_block_that_prints_something_else_is_reported(tmp_path: Path) -> None:
     page = page_of(tmp_path, "```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n")
-    with pytest.raises(AssertionError, match="page.md:6"):
+    with pytest.raises(AssertionError, match=r"page\.md:6"):
         run(page, blocks(page), tmp_path)
 
 

@@ -14,8 +14,8 @@ PACKAGES = ("crmkit", "crmkit.sql", "crmkit.testing")
 
 
 def is_generated(function: Callable[..., Any]) -> bool:
-    """Tell whether attrs wrote the function; it drops the types of fields with a converter."""
-    return function.__code__.co_filename.startswith("<attrs generated")
+    """Tell whether attrs or typing wrote the function; attrs drops the types of fields with a converter."""
+    return function.__code__.co_filename.startswith("<attrs generated") or function.__module__ == "typing"
 
 
 def methods(cls: type) -> Iterator[tuple[str, Callable[..., Any]]]:

@@ -207,7 +207,7 @@ def test_one_process_at_a_time_moves_a_relay(post: Post) -> None:
     append(post.crm, "a", "b")
     post.run()
     assert inner == [0, 3], "the lease holds, and once it is over the second goes on from the stored place"
-    assert position(post.crm) == 3 and heard == ["a", "b", "c", "a"]
+    assert position(post.crm) == 3 and heard == ["a", "a", "b", "c"]
 
 
 def test_a_message_that_is_sent_is_told(post: Post) -> None:

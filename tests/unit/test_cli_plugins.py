@@ -78,10 +78,20 @@ def test_checking_tells_hooks_and_load_errors(offer: Any, capsys: pytest.Capture
     assert records["broken"]["hooks"] == []
 
 
+def test_trap_a_plugin_that_prints_when_it_is_imported(
+    offer: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    offer("chatty", f"print('hello')\n{MODULE}".replace("from __future__ import annotations\n", ""))
+    assert main(["plugins", "--check", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert [one["status"] for one in json.loads(captured.out) if one["name"] == "chatty"] == ["available"]
+    assert captured.err == "hello\n"
+
+
 def test_nothing_installed_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("crmkit.plugins.installed", lambda: ())
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **options: ())
     assert main(["plugins"]) == 0
     assert "No plugins are installed" in capsys.readouterr().out
     assert main(["plugins", "--json"]) == 0

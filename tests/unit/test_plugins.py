@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache, cached_property, partial, partialmethod
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -317,6 +318,17 @@ def test_trap_a_hook_whose_mark_was_forgotten() -> None:
         load([forgetful], {})
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [property, cached_property, cache, partial, lambda function: partialmethod(function, 1)],
+)
+def test_trap_a_hook_that_is_no_plain_method_even_if_it_is_marked(kind: Any) -> None:
+    odd = plugin(crmkit_jobs=[])
+    type(odd).crmkit_channels = kind(hookimpl(lambda self: []))
+    with pytest.raises(PluginInvalid, match=r"crmkit_channels is a \w+; a hook is a plain method, marked"):
+        load([odd], {})
+
+
 def test_plain_data_may_begin_like_a_hook() -> None:
     talkative = plugin(crmkit_jobs=[])
     type(talkative).crmkit_since = "0.1"
@@ -328,6 +340,25 @@ def test_trap_a_misspelt_hook() -> None:
         PluginInvalid, match="there is no hook 'crmkit_chanels'; did you mean 'crmkit_channels'"
     ):
         load([plugin(crmkit_chanels=[])], {})
+
+
+def test_two_methods_may_serve_one_hook_and_a_subclass_may_take_a_hook_away() -> None:
+    class Base:
+        @hookimpl
+        def crmkit_jobs(self) -> list[Job]:
+            """Bring a job."""
+            return [Job("a", print)]
+
+        @hookimpl(specname="crmkit_jobs")
+        def more(self) -> list[Job]:
+            """Bring another."""
+            return [Job("b", print)]
+
+    class Quiet(Base):
+        more = None  # type: ignore[assignment]
+
+    assert [one.value.name for one in hooks_of(Base()).jobs()] == ["a", "b"]
+    assert [one.value.name for one in hooks_of(Quiet()).jobs()] == ["a"]
 
 
 def test_an_optional_hook_of_another_version_is_left_alone() -> None:
@@ -410,6 +441,21 @@ def test_an_instance_of_an_installed_plugin_is_told_with_its_distribution(offer:
     record = hooks_of(module.Plugin()).records[0]
     assert (record.distribution, record.version, record.status) == ("crmkit-sms", "2.0", "enabled")
     assert record.hooks == ("crmkit_channels",)
+
+
+@pytest.mark.parametrize("entry", ["", "fake_crmkit_sms.inner:Plugin", "fake_crmkit_sms:Plugin [extra]"])
+def test_an_instance_owns_under_the_name_that_enables_its_class(offer: Any, entry: str) -> None:
+    source = MODULE.replace("settings: Settings", "settings: Settings = Settings()")
+    offer("sms", f"{source}\nclass Other(Plugin): pass\nclass Named(Plugin): name = 'fax'\n", entry=entry)
+    module = __import__("fake_crmkit_sms")
+    loaded = load([module.Plugin(), module.Other(), module.Named()], {})
+    assert [one.name for one in loaded] == ["sms", "other", "fax"]
+
+
+def test_two_crms_may_share_a_plugin() -> None:
+    shared = plugin(crmkit_jobs=[Job("sweep", print)])
+    one, other = hooks_of(shared), hooks_of(shared)
+    assert one.jobs() == other.jobs() != ()
 
 
 def test_listing_imports_nothing_and_checking_tells_what_fails(offer: Any) -> None:

@@ -14,7 +14,7 @@ from crmkit.settings import build_settings
 @attrs.frozen(kw_only=True)
 class Mail:
     host: str
-    password: Secret = Secret("")
+    password: Secret = attrs.field(default=Secret(""))
 
 
 def test_a_secret_is_wrapped_by_its_annotation_alone() -> None:

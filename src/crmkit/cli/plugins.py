@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ def run(args: Namespace) -> int:
     """Print the installed plugins; return 1 if one of them cannot be enabled."""
     from crmkit.plugins import listing  # imported when first used
 
-    records = listing(check=args.check)
+    with redirect_stdout(sys.stderr):  # what plugins print when they are imported is no part of the answer
+        records = listing(check=args.check)
     print(_json(records, args.check) if args.json else "\n".join(_table(records)))
     return int(any(record.status == "failed" for record in records))
 

@@ -89,7 +89,7 @@ def law_of(function: object) -> Law | None:
     return getattr(function, _LAW, None)
 
 
-def laws_in(cls: type) -> dict[str, Callable[..., None]]:
+def laws_in(cls: type) -> dict[str, Any]:
     """Return the law methods of a suite by name, also those that are switched off, by number."""
     found = {name: member for home in reversed(cls.__mro__) for name, member in vars(home).get(_LAWS, {}).items()}
     return dict(sorted(found.items(), key=lambda item: item[1].crmkit_law.number))

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import pytest
 
+from crmkit.errors import ValueRefused
 from crmkit.testing.clock import FakeClock
 from crmkit.testing.laws import LawBroken, law_of, laws_in, missing, settle
 
@@ -92,20 +93,24 @@ class Suite:
         )
 
 
-def broken_laws(suite: type[Suite], *, folder: Path | None = None) -> tuple[LawBroken, ...]:
+def broken_laws(suite: type[Suite], *numbers: int) -> tuple[LawBroken, ...]:
     """Run the laws that a suite claims, without pytest, and return those that are broken.
 
     Fixtures of pytest are not run; what else than `LawBroken` a test raises goes through.
 
     Args:
         suite: a subclass of one of the suites.
-        folder: an existing folder for the tests' files; by default a temporary one.
+        numbers: which laws; all that are claimed when none is named.
+
+    Raises:
+        ValueRefused: if a law is named that the suite does not claim.
     """
+    claimed = {function.crmkit_law.number: name for name, function in laws_in(suite).items() if getattr(suite, name)}
+    if unknown := set(numbers) - claimed.keys():
+        raise ValueRefused(f"{suite.__name__} claims the laws {sorted(claimed)}, not {sorted(unknown)}")
     found: list[LawBroken] = []
-    for name in laws_in(suite):
-        if getattr(suite, name) is None:
-            continue
-        with tempfile.TemporaryDirectory(dir=folder) as place:
+    for name in (claimed[number] for number in numbers or claimed):
+        with tempfile.TemporaryDirectory() as place:
             test = suite()
             try:
                 with test.staged(Path(place)):
@@ -123,5 +128,5 @@ def summary() -> Iterator[str]:
         yield f"{suite.__name__}: {len(laws) - len(off)} of {len(laws)} laws claimed"
         for held in off:
             needs = " and ".join(need.replace("|", " or ") for need in missing(suite, held))
-            yield f"  not claimed: law {held.number}, {held.sentence} (give {needs or 'it back'})"
+            yield f"  not claimed: law {held.number} (needs {needs or 'its test back'}): {held.sentence}"
         yield from (f"  {remark}" for remark in suite.remarks)

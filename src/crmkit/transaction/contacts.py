@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -27,6 +28,20 @@ class Contacts:
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
+        self._known: Contact | None = None
+
+    @contextmanager
+    def known(self, contact: Contact | None) -> Iterator[None]:
+        """Spare the block the reading of a contact that was just read, until something of it is changed.
+
+        Args:
+            contact: as the store answered.
+        """
+        before, self._known = self._known, contact
+        try:
+            yield
+        finally:
+            self._known = before
 
     def add(
         self,
@@ -75,6 +90,8 @@ class Contacts:
         Raises:
             NotFound: if there is none with that id.
         """
+        if self._known is not None and self._known.id == id:
+            return self._known
         found = self._store.get(self._tx, [id]).get(id)
         if found is None:
             raise NotFound(f"no contact has the id {id}")
@@ -123,6 +140,7 @@ class Contacts:
         for field in changes:
             if field not in EDITABLE:
                 raise ValueRefused(f"a contact has no field {field!r}{did_you_mean(field, list(EDITABLE))}")
+        self._known = None
         before = self.get(id)
         after = attrs.evolve(before, **changes)
         changed = [field for field in EDITABLE if getattr(before, field) != getattr(after, field)]
@@ -149,6 +167,7 @@ class Contacts:
             NotFound: if there is no such contact.
             PointTaken: if a point is another contact's and `shared` is false; nothing changes.
         """
+        self._known = None
         self.get(id)
         with self._tx.sql.isolated():
             added = self._store.add_points(self._tx, id, points, shared=shared)

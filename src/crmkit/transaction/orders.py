@@ -78,7 +78,11 @@ class Orders:
         state = OrderState(state)
         if state not in (OrderState.PLACED, OrderState.PAID):
             raise ValueRefused(f"an order is recorded as 'placed' or 'paid', not {state.value!r}")
-        run = self._effects(f"order {order.key!r}, placed", order.placed_at, history, effects)
+        run = self._effects(history, effects)
+        if self._too_old(order.placed_at, run):
+            if rows.read_order(self._tx.sql, order.key) is not None:
+                return self._replayed_record(order, state)
+            raise self._age(f"order {order.key!r}, placed", order.placed_at)
         contact = self._buyer(order)
         if contact is None and (order.points or order.name):
             if rows.read_order(self._tx.sql, order.key) is not None:
@@ -99,7 +103,7 @@ class Orders:
         row, at, run = self._step(key, at, history)
         if row.is_paid:
             return self._stored(row, f"order:{key}:paid")
-        self._allow(row, "paid", row.state in (OrderState.PLACED, OrderState.SHIPPED))
+        self._allow(row, "paid", at, run, row.state in (OrderState.PLACED, OrderState.SHIPPED))
         order = self._order(row)
         decision = self._decide(order, at, self._contact(row), run)
         state = OrderState.SHIPPED if row.shipped_at != FOREVER else OrderState.PAID
@@ -124,7 +128,7 @@ class Orders:
         event = OrderShipped(order_key=key, tracking=tracking)
         if row.shipped_at != FOREVER:
             return self._stored(row, f"order:{key}:shipped", event)
-        self._allow(row, "shipped", row.state in (OrderState.PLACED, OrderState.PAID))
+        self._allow(row, "shipped", at, run, row.state in (OrderState.PLACED, OrderState.PAID))
         rows.update_order(self._tx.sql, row.id, {"state": OrderState.SHIPPED, "shipped_at": at})
         return self._take(row, OrderState.SHIPPED, event, f"order:{key}:shipped", at, run)
 
@@ -158,7 +162,9 @@ class Orders:
             if not isinstance(stored.event, OrderAmended) or stored.event.order != order:
                 raise KeyConflict(event_key, stored=stored.event, given=order)
             return self._outcome(row, stored, replayed=True)
-        self._allow(row, "amended", row.state in (OrderState.PLACED, OrderState.PAID) and not row.refunded)
+        self._allow(
+            row, "amended", at, run, row.state in (OrderState.PLACED, OrderState.PAID) and not row.refunded
+        )
         decision = self._decide(order, at, self._contact(row), run) if row.is_paid else Decision()
         event = OrderAmended(order=order, awards=decision.awards, refusals=decision.refusals)
         entry = self._entry(row, event, event_key, at)
@@ -185,7 +191,7 @@ class Orders:
         order, before = self._order(row), self._returned(row)
         if stored := self._tx.events.by_key(event_key, locked=True):
             return self._replayed_refund(row, order, stored, refund)
-        self._allow(row, "refunded", row.is_paid and row.state is not OrderState.CANCELLED)
+        self._allow(row, "refunded", at, run, row.is_paid and row.state is not OrderState.CANCELLED)
         parts = split_refund(order, before, refund)
         amount = sum(part.minor for part in parts.values())
         whole = row.refunded + amount == order.total.minor
@@ -217,7 +223,7 @@ class Orders:
         event = OrderCancelled(order_key=key, reason=reason)
         if row.state is OrderState.CANCELLED:
             return self._stored(row, f"order:{key}:cancel", event)
-        self._allow(row, "cancelled", row.state in (OrderState.PLACED, OrderState.PAID))
+        self._allow(row, "cancelled", at, run, row.state in (OrderState.PLACED, OrderState.PAID))
         changes = {"state": OrderState.CANCELLED, "cancelled_at": at}
         rows.update_order(self._tx.sql, row.id, changes | ({"refunded": row.total} if row.is_paid else {}))
         return self._take(row, OrderState.CANCELLED, event, f"order:{key}:cancel", at, run)
@@ -280,7 +286,8 @@ class Orders:
             )
             entries.append(self._entry(row, paid, f"order:{order.key}:paid", at, cause=recorded))
         failures = self._failed(decision, recorded.key)
-        tx.events.append_new(entries, run)
+        with tx.contacts.known(contact):
+            tx.events.append_new(entries, run)
         return self._outcome(row, entries[-1], failures=failures + self._drain())
 
     def _replayed_record(self, order: Order, state: OrderState) -> OrderOutcome:
@@ -338,13 +345,9 @@ class Orders:
 
     def _step(self, key: str, at: datetime | None, history: bool) -> tuple[OrderRow, datetime, Effects]:
         at = self._tx.now if at is None else instant(at, "at")
-        return (
-            self._row(key, lock=True),
-            at,
-            self._effects(f"the step of order {key!r}, taken", at, history, ()),
-        )
+        return self._row(key, lock=True), at, self._effects(history, ())
 
-    def _effects(self, what: str, at: datetime, history: bool, effects: Collection[str]) -> Effects:
+    def _effects(self, history: bool, effects: Collection[str]) -> Effects:
         if history:
             enabled = {record.name for record in self._tx.crm.plugins}
             if unknown := set(effects) - enabled:
@@ -352,14 +355,18 @@ class Orders:
             return frozenset(effects)
         if effects:
             raise ValueRefused("effects are named only with history=True; without it all of them run")
-        age, limit = self._tx.now - at, self._tx.crm.settings.max_effect_age
-        if age > limit:
-            raise ValueRefused(
-                f"{what} on {at.isoformat()}, is {age.days} days old, more than max_effect_age of {limit.days}; "
-                "to take over the past without mails and points pass history=True, to let it have its effects "
-                "raise settings={'core': {'max_effect_age': timedelta(...)}}"
-            )
         return None
+
+    def _too_old(self, at: datetime, run: Effects) -> bool:
+        return run is None and self._tx.now - at > self._tx.crm.settings.max_effect_age
+
+    def _age(self, what: str, at: datetime) -> ValueRefused:
+        age, limit = self._tx.now - at, self._tx.crm.settings.max_effect_age
+        return ValueRefused(
+            f"{what} on {at.isoformat()}, is {age.days} days old, more than max_effect_age of {limit.days}; "
+            "to take over the past without mails and points pass history=True, to let it have its effects "
+            "raise settings={'core': {'max_effect_age': timedelta(...)}}"
+        )
 
     def _row(self, key: str, *, lock: bool) -> OrderRow:
         row = rows.read_order(self._tx.sql, key, lock=lock)
@@ -381,13 +388,15 @@ class Orders:
     def _returned(self, row: OrderRow) -> Mapping[str, Returned]:
         return _returned(self._tx.events.of_subject(row.id, locked=True)) if row.refunded else {}
 
-    def _allow(self, row: OrderRow, step: str, allowed: bool) -> None:
+    def _allow(self, row: OrderRow, step: str, at: datetime, run: Effects, allowed: bool) -> None:
         if not allowed:
             raise TransitionRefused(
                 f"order {row.key!r} is {row.state.value}"
                 + (f", {Money(row.refunded, row.currency)} of it refunded" if row.refunded else "")
                 + f"; it cannot be {step}"
             )
+        if self._too_old(at, run):  # asked only now: a step that is repeated is never too old
+            raise self._age(f"the step of order {row.key!r}, taken", at)
 
     def _entry(
         self, row: OrderRow, event: Event, key: str, at: datetime, cause: LogEntry | None = None

@@ -128,10 +128,15 @@ class ShapeLaws(Stage):
         yield from heard.items()
         if tried:
             yield "outcome", repr(tried.outcome)
-        error = tried.error if tried else None
-        while error is not None:
-            yield "exception", f"{error!r} {error}"
-            error = error.__cause__ or error.__context__
+        yield from (("exception", f"{error!r} {error}") for error in _chain(tried.error if tried else None))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception with all that led to it, as a traceback would show them."""
+    if error is not None:
+        yield error
+        yield from _chain(error.__cause__)
+        yield from _chain(error.__context__ if error.__context__ is not error.__cause__ else None)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from crmkit.contacts import Contact
 from crmkit.crm import CRM
 from crmkit.hookspecs import hookimpl
 from crmkit.messages import Delivery, DeliveryState, DeliveryStatus, Message, Repeat
+from crmkit.plugins import said
 from crmkit.testing.channels.stage import Killed, Stage
 from crmkit.testing.laws import law
 from crmkit.testing.memory import memory_crm
@@ -40,7 +41,7 @@ class WorkerLaws(Stage):
         """A delivery that a plugin suppresses sends nothing and marks no hand-off."""
         crm = self._crm(self.make_channel(), _Suppressor())
         status = self._queued(crm, Repeat.AT_LEAST_ONCE, 1)
-        crm.run_due()
+        self._run(crm, 8)
         with crm.begin() as tx:
             state = tx.messages.get(status.delivery.id).state
         if self._count() or state is not DeliveryState.SUPPRESSED:
@@ -57,8 +58,7 @@ class WorkerLaws(Stage):
         before = self._count()
         status = self._queued(crm, repeat, number)
         for _ in range(6):
-            with suppress(Killed):
-                crm.run_due()
+            self._run(crm, 4)
             with crm.begin() as tx:
                 status = tx.messages.get(status.delivery.id)
             if status.state in _SETTLED:
@@ -86,6 +86,13 @@ class WorkerLaws(Stage):
             raise self.broken(
                 4, expected=f"sent or unknown in the end ({scene})", found=f"{status.state}: {status.reason}"
             )
+
+    def _run(self, crm: CRM, number: int) -> None:
+        try:
+            with suppress(Killed):
+                crm.run_due()
+        except Exception as error:
+            raise self.broken(number, expected="the worker has nothing to complain of", found=said(error)) from error
 
     def _crm(self, channel: Any, *plugins: object) -> CRM:
         core = {"core": {"secret": "for tests only"}}

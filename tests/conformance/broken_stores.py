@@ -1,0 +1,191 @@
+"""Contact stores and databases that are wrong in one way each; `STORES` says which law finds each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import attrs
+import pytest
+from sqlalchemy import create_engine
+
+from crmkit import CRM, Contact, ContactPoint, ContactStore, StoreCapabilities, Transaction, hookimpl
+from crmkit.clock import FOREVER
+from crmkit.sql import types
+from crmkit.sql.contacts import OwnContacts
+from crmkit.sql.events import number_events
+from crmkit.testing import StorageSuite
+
+
+class PlainStore:
+    """A contact store that does everything right by leaving it to the core's own."""
+
+    capabilities = StoreCapabilities()
+    own = OwnContacts()
+
+    @hookimpl
+    def crmkit_contact_store(self) -> ContactStore | None:
+        return self
+
+    def get(self, tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Contact]:
+        return self.own.get(tx, ids)
+
+    def find(self, tx: Transaction, points: Sequence[ContactPoint]) -> Contact | None:
+        return self.own.find(tx, points)
+
+    def add(self, tx: Transaction, contact: Contact) -> Contact:
+        return self.own.add(tx, contact)
+
+    def update(self, tx: Transaction, contact_id: UUID, changes: Mapping[str, Any]) -> None:
+        self.own.update(tx, contact_id, changes)
+
+    def add_points(
+        self, tx: Transaction, contact_id: UUID, points: Sequence[ContactPoint], *, shared: bool = False
+    ) -> tuple[ContactPoint, ...]:
+        return self.own.add_points(tx, contact_id, points, shared=shared)
+
+
+class LosesCase(PlainStore):
+    def add(self, tx: Transaction, contact: Contact) -> Contact:
+        kept = super().add(tx, attrs.evolve(contact, name=contact.name.lower()))
+        return contact if kept.id == contact.id else kept
+
+
+class LosesScripts(PlainStore):
+    def add(self, tx: Transaction, contact: Contact) -> Contact:
+        name = contact.name.encode("latin-1", "replace").decode("latin-1")
+        super().add(tx, attrs.evolve(contact, name=name))
+        return contact
+
+
+class FindsByWhatWasWritten(PlainStore):
+    def find(self, tx: Transaction, points: Sequence[ContactPoint]) -> Contact | None:
+        for point in points:
+            found = super().find(tx, [point])
+            if found and point.value in [one.value for one in found.points]:
+                return found
+        return None
+
+
+class FindsOnlyTheFirst(PlainStore):
+    def find(self, tx: Transaction, points: Sequence[ContactPoint]) -> Contact | None:
+        return super().find(tx, points[:1])
+
+
+class OverwritesTheRest(PlainStore):
+    def update(self, tx: Transaction, contact_id: UUID, changes: Mapping[str, Any]) -> None:
+        super().update(tx, contact_id, {"locale": "", "zone": "", **changes})
+
+
+class SharesEverything(PlainStore):
+    def add_points(
+        self, tx: Transaction, contact_id: UUID, points: Sequence[ContactPoint], *, shared: bool = False
+    ) -> tuple[ContactPoint, ...]:
+        return super().add_points(tx, contact_id, points, shared=True)
+
+
+class KeepsHalfOfARefusedContact(PlainStore):
+    def add(self, tx: Transaction, contact: Contact) -> Contact:
+        kept = super().add(tx, contact)
+        if kept.id != contact.id:
+            super().add(tx, attrs.evolve(contact, points=()))
+        return kept
+
+
+def folds_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let text columns compare as MySQL does by default."""
+    real = types.Text.sql_name
+    monkeypatch.setattr(types.Text, "sql_name", lambda self, database: real(self, database).replace("BINARY", "NOCASE"))
+
+
+def cuts_microseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let instants be kept to the second."""
+    real = types._instant_micros
+    cut = lambda value: value and real(value if value == FOREVER else value.replace(microsecond=0))  # noqa: E731
+    monkeypatch.setattr(types, "_instant_micros", cut)
+
+
+def reads_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let instants come back without their zone."""
+    real = types._read_instant
+    monkeypatch.setattr(types, "_read_instant", lambda value: (at := real(value)) and at.replace(tzinfo=None))
+
+
+def keeps_floats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let whole numbers pass through floating point."""
+    monkeypatch.setattr(types, "_minor", lambda value: None if value is None else int(float(value)) if abs(value) < 2**62 else value)
+
+
+def reverses_the_timeline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the timeline be in the order of recording."""
+    from crmkit.sql.events import EventLog
+
+    real = EventLog.timeline
+    monkeypatch.setattr(EventLog, "timeline", lambda *given: sorted(real(*given), key=lambda one: one.id))
+
+
+def numbers_with_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each numbering skip a position."""
+    from crmkit.delivery import run
+    from crmkit.sql.events import CURSOR
+
+    def number(sql: Any, limit: int) -> int:
+        done = number_events(sql, limit)
+        cursors = sql.tables["cursors"]
+        sql.execute(cursors.update().where(cursors.c.name == CURSOR).values(position=cursors.c.position + 1))
+        return done
+
+    monkeypatch.setattr(run, "number_events", number)
+
+
+def queues_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a queued message be queued again at each call."""
+    from crmkit.transaction import messages
+
+    def claim(sql: Any, status: Any) -> bool:
+        fresh = attrs.evolve(status, delivery=attrs.evolve(status.delivery, key=f"{status.delivery.id}"))
+        return messages.rows.insert_deliveries(sql, [fresh])
+
+    monkeypatch.setattr(messages.rows, "claim_delivery", claim)
+
+
+Break = Callable[[pytest.MonkeyPatch], None]
+
+#: Each broken contact store, or what breaks the database, with the law that must find it.
+STORES: tuple[tuple[type[PlainStore] | Break, int], ...] = (
+    (LosesCase, 1),
+    (LosesScripts, 1),
+    (FindsByWhatWasWritten, 2),
+    (FindsOnlyTheFirst, 2),
+    (OverwritesTheRest, 3),
+    (SharesEverything, 4),
+    (KeepsHalfOfARefusedContact, 4),
+    (reverses_the_timeline, 8),
+    (numbers_with_gaps, 9),
+    (keeps_floats, 11),
+    (cuts_microseconds, 12),
+    (reads_local_time, 12),
+    (folds_case, 13),
+    (queues_again, 14),
+)
+
+
+def suite_with(*plugins: object) -> type[StorageSuite]:
+    """Return a suite over a database in memory."""
+
+    class TestStore(StorageSuite):
+        def make_crm(self, **options: Any) -> CRM:
+            return CRM("sqlite://", **{**options, "plugins": [*plugins, *options["plugins"]]})
+
+    return TestStore
+
+
+class AutoCommit(StorageSuite):
+    """A host whose engine commits each statement by itself."""
+
+    def make_crm(self, **options: Any) -> CRM:
+        url = f"sqlite:///{self.folder / 'crm.db'}"
+        return CRM(create_engine(url, isolation_level="AUTOCOMMIT"), **options)
+
+
