@@ -16,7 +16,7 @@ import attrs
 
 from crmkit.clock import Clock, IdSource, system_clock
 from crmkit.delivery import Report, release, replay, run_due
-from crmkit.errors import RetryTransaction, SchemaError
+from crmkit.errors import ConfigError, RetryTransaction, SchemaError
 from crmkit.hooks import Hooks
 from crmkit.plugins import PluginRecord, load
 from crmkit.registry import Registry, build_registry
@@ -78,6 +78,8 @@ class CRM:
         schema: str | None = None,
         metadata: MetaData | None = None,
     ) -> None:
+        if settings is not None and not isinstance(settings, Mapping):
+            raise ConfigError(f"settings must be a mapping by plugin name, not {type(settings).__name__}")
         given = dict(settings or {})
         self.settings = build_settings(CoreSettings, given.pop("core", {}), "settings['core']")
         self.clock = clock

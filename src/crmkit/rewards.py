@@ -241,7 +241,7 @@ def _vetoed(
     for owned in vetoes:
         try:
             reason = owned.value(award, facts)
-            if reason is not None and not isinstance(reason, str):
+            if reason is not None and not (isinstance(reason, str) and reason.strip()):
                 raise ValueRefused(f"a veto answered {reason!r}; it must answer a reason or None")
         except (Exception, SystemExit) as error:
             failures.append(RuleFailure(owner=owned.owner, rule=award.rule, error=error))

@@ -118,9 +118,14 @@ def build_settings(cls: type[T], values: Mapping[str, Any], path: str) -> T:
     except SettingsError:
         raise
     except TypeError as error:
-        raise SettingsError(f"{path}: {str(error).replace('__init__() ', '')}") from None
+        raise SettingsError(f"{path}: {_said(error).replace('__init__() ', '')}") from None
     except ValueError as error:
-        raise SettingsError(f"{path}: {error}") from None
+        raise SettingsError(f"{path}: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    # the validators of attrs add the attribute and the value to the message, secrets included
+    return str(error.args[0] if error.args else error)
 
 
 def did_you_mean(name: str, known: list[str]) -> str:

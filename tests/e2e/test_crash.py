@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
 from email import message_from_bytes, policy
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from signal import SIGKILL
-from typing import Any
+from typing import Any, Self
 
 import attrs
 import pytest
 
 from crmkit import CRM, ContactPoint, Message, Repeat
 from e2e import worker
-
-processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["e2e.worker"])
 
 ONCE, OFTEN = Repeat.AT_MOST_ONCE, Repeat.AT_LEAST_ONCE
 #: In the order in which they are sent.
@@ -68,15 +63,36 @@ def shared_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         yield url
 
 
-def start(target: Any, *arguments: Any) -> BaseProcess:
-    process = processes.Process(target=target, args=arguments)
-    process.start()
-    return process
+class Host:
+    """A process that forks workers, one at a time."""
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, worker.__file__ or ""]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with self._process as process:
+            process.kill()
+
+    def start(self, **arguments: Any) -> None:
+        """Start a worker; arguments as for `worker.drain`."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(arguments) + "\n")
+        self._process.stdin.flush()
+
+    def ended(self) -> tuple[int, int]:
+        """Wait for the worker's end; return its exit code, negative if a signal ended it, and how many it sent."""
+        assert self._process.stdout is not None
+        code, sent = json.loads(self._process.stdout.readline())
+        return code, sent
 
 
-def ended(process: BaseProcess) -> int | None:
-    process.join(60)
-    return process.exitcode
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[tuple[Host, Host]]:
+    """Two processes that fork workers."""
+    with Host() as one, Host() as other:
+        yield one, other
 
 
 def queue(crm: CRM, domain: str, messages: dict[str, Repeat]) -> None:
@@ -118,15 +134,19 @@ def states(crm: CRM) -> dict[str, str]:
     ],
 )
 def test_sigkill_loses_nothing_and_repeats_at_most_the_one_in_hand(
-    step: str, times: int, doubled: str | None, unknown: str | None, shared_url: str, mailbox: Mailbox
+    step: str, times: int, doubled: str | None, unknown: str | None, shared_url: str, mailbox: Mailbox,
+    hosts: tuple[Host, Host],
 ) -> None:
     """Law 17: at most one open delivery per sending thread; only an at-least-once one is repeated."""
-    prefix = f"k{abs(hash((step, times))) % 10**6}_"
+    prefix = f"k{list(worker.STEPS).index(step)}{times}_"
     crm = worker.crm_at(shared_url, prefix, mailbox.port)
     domain = f"{prefix.rstrip('_')}.{crm.engine.name}.example"
     queue(crm, domain, MESSAGES)
-    assert ended(start(worker.drain, shared_url, prefix, mailbox.port, step, times)) == -SIGKILL
-    assert ended(start(worker.drain, shared_url, prefix, mailbox.port, "", 1, timedelta(hours=1))) == 0
+    place = {"url": shared_url, "prefix": prefix, "port": mailbox.port}
+    hosts[0].start(**place, step=step, times=times)
+    assert hosts[0].ended() == (-SIGKILL, 0)
+    hosts[0].start(**place, ahead=3600)
+    assert hosts[0].ended()[0] == 0
     unsent = {unknown} if step == "hand-off committed" else set()
     expected = Counter({who: 1 for who in MESSAGES if who not in unsent}) + Counter([doubled] if doubled else [])
     assert mailbox.counts(domain) == expected
@@ -134,16 +154,19 @@ def test_sigkill_loses_nothing_and_repeats_at_most_the_one_in_hand(
     crm.engine.dispose()
 
 
-def test_two_workers_at_once_send_nothing_twice(database_url: str, mailbox: Mailbox) -> None:
+def test_two_workers_at_once_send_nothing_twice(
+    database_url: str, mailbox: Mailbox, hosts: tuple[Host, Host]
+) -> None:
     """Kills: a claim that does not lock; post-office without its lock file doubles all of 1,000."""
     crm = worker.crm_at(database_url, "two_", mailbox.port)
     people = {f"u{number}": (OFTEN, ONCE)[number % 2] for number in range(300)}
     domain = f"two.{crm.engine.name}.example"
     queue(crm, domain, people)
-    barrier, sent = processes.Barrier(2), processes.Queue()
-    both = [start(worker.drain_together, database_url, "two_", mailbox.port, barrier, sent) for _ in range(2)]
-    assert [ended(process) for process in both] == [0, 0]
-    shares = [sent.get(timeout=10) for _ in both]
+    for host in hosts:
+        host.start(url=database_url, prefix="two_", port=mailbox.port)
+    results = [host.ended() for host in hosts]
+    assert [code for code, _ in results] == [0, 0]
+    shares = [sent for _, sent in results]
     assert sum(shares) == 300 and min(shares) > 0
     assert mailbox.counts(domain) == dict.fromkeys(people, 1)
     assert set(states(crm).values()) == {"sent"}

@@ -1,23 +1,27 @@
-"""A worker process for the crash tests: drains an outbox over real SMTP, and dies where it is told to.
+"""Worker processes for the crash tests: each drains an outbox over real SMTP, and dies where it is told to.
 
-Run in a process of its own (`multiprocessing`, forked from a clean server that has imported this module).
+`python worker.py` reads one JSON object of arguments to `drain` a line, forks a worker that begins with everything
+imported, and answers with its exit code and how many it sent.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sys
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Any
 
-import crmkit.delivery.claim
-import crmkit.delivery.settle
-import crmkit.sql.outbox as outbox
 from crmkit import CRM
 from crmkit.clock import system_clock
 from crmkit.delivery.claim import Claimer
 from crmkit.delivery.settle import Settler
+from crmkit.sql import outbox
 from crmkit_email import EmailPlugin, EmailSettings
 from crmkit_email.smtp import SmtpSender
 
@@ -44,8 +48,8 @@ def crm_at(url: str, prefix: str, port: int, clock: Callable[[], datetime] = sys
     return CRM(url, plugins=[EmailPlugin(settings)], clock=clock, prefix=prefix)
 
 
-def drain(url: str, prefix: str, port: int, step: str = "", times: int = 1, ahead: timedelta = timedelta(0)) -> None:
-    """Send what is due until nothing is.
+def drain(url: str, prefix: str, port: int, step: str = "", times: int = 1, ahead: float = 0) -> int:
+    """Send what is due until nothing is; return how many.
 
     Args:
         url: the database.
@@ -53,14 +57,15 @@ def drain(url: str, prefix: str, port: int, step: str = "", times: int = 1, ahea
         port: of the SMTP server.
         step: where to be killed, one of `STEPS`, or nowhere.
         times: the how manieth time this step is reached.
-        ahead: how far this worker's clock is ahead, so that a dead worker's lease is over.
+        ahead: how many seconds this worker's clock is ahead, so that a dead worker's lease is over.
     """
-    crm = crm_at(url, prefix, port, lambda: system_clock() + ahead)
+    crm = crm_at(url, prefix, port, lambda: system_clock() + timedelta(seconds=ahead))
     if step:
         _die_at(step, times)
-    while crm.run_due(lease=LEASE).sent:
-        pass
-    crm.engine.dispose()
+    count = 0
+    while sent := crm.run_due(lease=LEASE).sent:
+        count += sent
+    return count
 
 
 def _die_at(step: str, times: int) -> None:
@@ -79,12 +84,30 @@ def _die_at(step: str, times: int) -> None:
     setattr(owner, name, wrapper)
 
 
-def drain_together(url: str, prefix: str, port: int, start: Any, sent: Any) -> None:
-    """Send what is due as soon as all workers stand ready, and tell how many this one sent."""
-    crm = crm_at(url, prefix, port)
-    start.wait()
-    count = 0
-    while report := crm.run_due(limit=100).sent:
-        count += report
-    sent.put(count)
-    crm.engine.dispose()
+def _fork(arguments: dict[str, Any]) -> tuple[int, int]:
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            os.write(writing, str(drain(**arguments)).encode())
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        sent = pipe.read()
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), int(sent or 0)
+
+
+def main() -> None:
+    """Fork a worker for each line of standard input."""
+    for module in ("psycopg", "pymysql", "jinja2"):
+        with suppress(ImportError):
+            import_module(module)
+    for line in sys.stdin:
+        print(json.dumps(_fork(json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -106,18 +106,43 @@ def listed(type_: FieldType) -> st.SearchStrategy[str]:
     return st.lists(LITERALS[type_], min_size=1, max_size=4).map(lambda items: f"[{', '.join(items)}]")
 
 
-LEAF = st.one_of(
-    *(st.builds("{} {} {}".format, operand, ORDER, operand) for operand in OPERANDS.values()),
-    *(st.builds("{} {} {} {} {}".format, each, ORDER, each, ORDER, each) for each in OPERANDS.values()),
-    *(st.builds("{} {} {}".format, OPERANDS[type_], IN, listed(type_)) for type_ in OPERANDS),
-    st.builds("{} {} tags".format, either(FieldType.TEXT), IN),
-    st.builds("{} is missing".format, st.sampled_from([*FIELDS, "(count + total)", "(born)", "-delta"])),
-    st.builds("{} is not missing".format, st.sampled_from(list(FIELDS))),
-    st.builds("member {} {}".format, st.sampled_from(["==", "!="]), either(FieldType.BOOLEAN)),
-    st.builds("starts_with({}, {})".format, either(FieldType.TEXT), either(FieldType.TEXT)),
-    st.builds("contains({}, {})".format, either(FieldType.TEXT), either(FieldType.TEXT)),
-    st.sampled_from(["member", "True", "False"]),
-)
+def of_any_type(make: Callable[[FieldType], st.SearchStrategy[str]]) -> st.SearchStrategy[str]:
+    """Return a strategy that draws the type first, so that each is as likely as the others."""
+    return st.sampled_from(list(OPERANDS)).flatmap(make)
+
+
+def field_and_literal(type_: FieldType) -> st.SearchStrategy[str]:
+    """Return a strategy for the comparison that people write most, for which compiled code has a shortcut."""
+    types = NUMBERS if type_ in NUMBERS else (type_,)
+    return st.builds("{} {} {}".format, st.sampled_from(named(*types)), ORDER, LITERALS[type_])
+
+
+SHAPES: dict[str, st.SearchStrategy[str]] = {
+    "short": of_any_type(field_and_literal),
+    "short again": of_any_type(field_and_literal),
+    "plain": of_any_type(lambda type_: st.builds("{} {} {}".format, OPERANDS[type_], ORDER, OPERANDS[type_])),
+    "chain": of_any_type(
+        lambda type_: st.builds("{} {} {} {} {}".format, *[OPERANDS[type_], ORDER] * 2, OPERANDS[type_])
+    ),
+    "among": of_any_type(lambda type_: st.builds("{} {} {}".format, OPERANDS[type_], IN, listed(type_))),
+    "holds": st.builds("{} {} tags".format, either(FieldType.TEXT), IN),
+    "missing": st.builds(
+        "{} is {}".format,
+        st.sampled_from([*FIELDS, "(count + total)", "(born)", "-delta"]),
+        st.sampled_from(["missing", "not missing"]),
+    ),
+    "test": st.builds(
+        "{}({}, {})".format,
+        st.sampled_from(["starts_with", "contains"]),
+        either(FieldType.TEXT),
+        either(FieldType.TEXT),
+    ),
+    "truth": st.one_of(
+        st.sampled_from(["member", "True", "False"]),
+        st.builds("member {} {}".format, st.sampled_from(["==", "!="]), either(FieldType.BOOLEAN)),
+    ),
+}
+LEAF = st.sampled_from(list(SHAPES)).flatmap(SHAPES.__getitem__)
 EXPRESSION = st.recursive(
     LEAF,
     lambda inner: st.one_of(

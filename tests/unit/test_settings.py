@@ -55,6 +55,22 @@ def test_the_database_is_checked(target: Any, words: str) -> None:
         CRM(target)
 
 
+@attrs.frozen(kw_only=True)
+class Ports:
+    port: int = attrs.field(default=25, validator=attrs.validators.instance_of(int))
+
+
+def test_a_validator_of_attrs_is_told_in_its_own_words() -> None:
+    with pytest.raises(SettingsError, match=r"settings\['ports'\]: 'port' must be <class 'int'>") as caught:
+        build_settings(Ports, {"port": "x"}, "settings['ports']")
+    assert "Attribute(" not in str(caught.value)
+
+
+def test_settings_are_a_mapping() -> None:
+    with pytest.raises(ConfigError, match="must be a mapping by plugin name, not list"):
+        CRM("sqlite://", settings=[("core", {})])  # type: ignore[arg-type]
+
+
 def test_secrets_are_redacted_from_what_is_recorded() -> None:
     crm = CRM("sqlite://", settings={"core": {"secret": "hunter2"}})
     assert crm.redact("login with hunter2 failed") == "login with *** failed"

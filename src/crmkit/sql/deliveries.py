@@ -21,8 +21,14 @@ _CONTENT = ("subject", "text", "html", "template", "data", "headers")
 def delivery_row(status: DeliveryStatus) -> dict[str, Any]:
     """Return the row of a delivery that is being queued."""
     delivery = status.delivery
-    content = {name: getattr(delivery, name) for name in ("subject", "text", "html", "headers")}
-    content |= {"template": status.template, "data": codec.plain(status.data)}
+    content = {
+        "subject": delivery.subject,
+        "text": delivery.text,
+        "html": delivery.html,
+        "headers": dict(delivery.headers),
+        "template": status.template,
+        "data": codec.plain(status.data),
+    }
     return {
         "id": delivery.id,
         "key": delivery.key,
@@ -41,7 +47,7 @@ def delivery_row(status: DeliveryStatus) -> dict[str, Any]:
         "provider_id": status.provider_id,
         "name": delivery.name,
         "locale": delivery.locale,
-        "content": {name: dict(v) if name == "headers" else v for name, v in content.items() if v},
+        "content": {name: value for name, value in content.items() if value},
     }
 
 

@@ -129,6 +129,7 @@ class Messages:
         if contact is None and contact_id is not None:
             contact = self._tx.contacts.get(contact_id)
         address, problem = self._address(channel, contact, to)
+        now = self._tx.now
         delivery = Delivery(
             id=self._tx.new_id(),
             key=clean(key, "message key", limit=KEY_LIMIT, empty=False),
@@ -144,13 +145,13 @@ class Messages:
             headers=message.headers,
             attempt=0,
             repeat=message.repeat,
-            queued_at=self._tx.now,
+            queued_at=now,
         )
         return DeliveryStatus(
             delivery=delivery,
             state=DeliveryState.HELD if problem else DeliveryState.QUEUED,
             reason=problem,
-            due_at=FOREVER if problem else self._tx.now,
+            due_at=FOREVER if problem else now,
             expires_at=message.expires_at,
             template=message.template,
             data=message.data,

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import attrs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Flaky
 
 from crmkit.errors import ValueRefused
 from crmkit.plugins import said, shown
@@ -90,7 +91,10 @@ class Attacks(Suite):
         run = settings(deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))(run)
         if self.examples is not None:
             run = settings(max_examples=self.examples)(run)
-        run()
+        try:
+            run()
+        except Flaky as flaky:  # the rule broke the law, and then kept it for the same facts
+            raise _broken_in(flaky) or flaky from None
 
     def answers(self, number: int, rule: RewardRule, facts: Facts) -> tuple[Award | NoAward, ...]:
         """Return what a rule answers, or raise that it raised or answered something else."""
@@ -142,3 +146,8 @@ class Attacks(Suite):
             expected="an Award, a NoAward with its reason, or several of them",
             found=f"{shown(answer)}, a {type(answer).__name__}",
         )
+
+
+def _broken_in(flaky: BaseException) -> LawBroken | None:
+    inside = getattr(flaky, "exceptions", ())
+    return next((error for error in inside if isinstance(error, LawBroken)), None)
