@@ -127,7 +127,19 @@ def _bulk(hand: Hand, crm: CRM, ours: Place, theirs: Place, options: Options, id
 
     def by_hand() -> None:
         number = next(others)
-        rows = [_row(hand, one, number, f"bulk:{number}:{place:032}") for place, one in enumerate(people)]
+        shared = _row(hand, people[0], number, "")
+        rows = [
+            shared
+            | {
+                "id": hand.new_id(),
+                "key": f"bulk:{number}:{place:032}",
+                "address": one.value,
+                "contact_id": one.id,
+                "name": one.name,
+                "locale": one.locale,
+            }
+            for place, one in enumerate(people)
+        ]
         with hand.begin() as connection:
             connection.execute(hand.insert["deliveries"], rows)
 

@@ -134,7 +134,12 @@ def states(crm: CRM) -> dict[str, str]:
     ],
 )
 def test_sigkill_loses_nothing_and_repeats_at_most_the_one_in_hand(
-    step: str, times: int, doubled: str | None, unknown: str | None, shared_url: str, mailbox: Mailbox,
+    step: str,
+    times: int,
+    doubled: str | None,
+    unknown: str | None,
+    shared_url: str,
+    mailbox: Mailbox,
     hosts: tuple[Host, Host],
 ) -> None:
     """Law 17: at most one open delivery per sending thread; only an at-least-once one is repeated."""
@@ -148,7 +153,9 @@ def test_sigkill_loses_nothing_and_repeats_at_most_the_one_in_hand(
     hosts[0].start(**place, ahead=3600)
     assert hosts[0].ended()[0] == 0
     unsent = {unknown} if step == "hand-off committed" else set()
-    expected = Counter({who: 1 for who in MESSAGES if who not in unsent}) + Counter([doubled] if doubled else [])
+    expected = Counter({who: 1 for who in MESSAGES if who not in unsent}) + Counter(
+        [doubled] if doubled else []
+    )
     assert mailbox.counts(domain) == expected
     assert states(crm) == {who: "unknown" if who == unknown else "sent" for who in MESSAGES}
     crm.engine.dispose()

@@ -13,13 +13,23 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crmkit import AuthLost, ContactPoint, Dedup, Deferred, DeliveryState, Message, Repeat, Unknown
-from crmkit.delivery.decide import Case
+from crmkit.delivery.cases import Case
 from crmkit.delivery.settle import Settler
 from sql.channels import AFTER, BEFORE, LOST, Asked, Fake, Killed, Plugin, Post
 
 SETTLED = frozenset("sent rejected suppressed expired unknown dead".split())
 #: What may happen at one try: deaths of the worker, answers, exceptions. Only LOST and success have the effect.
-STEPS = [BEFORE, AFTER, LOST, Unknown("reset"), Deferred(), Deferred(scope="channel"), AuthLost(), "raises", "exits"]
+STEPS = [
+    BEFORE,
+    AFTER,
+    LOST,
+    Unknown("reset"),
+    Deferred(),
+    Deferred(scope="channel"),
+    AuthLost(),
+    "raises",
+    "exits",
+]
 #: After these nobody can tell whether the provider acted.
 OPEN = (AFTER, LOST, Unknown("reset"), "raises", "exits")
 LONG = {"core": {"attempts": 1000, "max_delivery_age": timedelta(days=36500)}}
@@ -76,7 +86,9 @@ class World:
                 break
             self.post.clock.advance(hours=8)
         effects = channel.effects
-        return [(story, effects.count(id), state) for story, id, state in zip(history, ids, states, strict=True)]
+        return [
+            (story, effects.count(id), state) for story, id, state in zip(history, ids, states, strict=True)
+        ]
 
     def _queue(self, dedup: Dedup, history: list[Story]) -> list[UUID]:
         key = str(self.post.crm.new_id())
@@ -93,7 +105,11 @@ class World:
 
 
 def _step(step: Any) -> Any:
-    return {"raises": RuntimeError("bang"), "exits": SystemExit(3)}.get(step, step) if isinstance(step, str) else step
+    return (
+        {"raises": RuntimeError("bang"), "exits": SystemExit(3)}.get(step, step)
+        if isinstance(step, str)
+        else step
+    )
 
 
 @pytest.fixture(scope="module")

@@ -292,7 +292,7 @@ NEAR: dict[str, list[object]] = {
     ],
     "now": [*map(datetime.datetime.fromisoformat, (INSTANTS[0], "2026-02-28T12:00:00.000001+00:00")), None],
 }
-COMBINATIONS = 40
+COMBINATIONS = 25
 
 
 def near(text: str) -> Iterator[Facts]:

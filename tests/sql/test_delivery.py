@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -62,7 +62,9 @@ def law_16_one_key_is_one_message(url: str) -> None:
 
 
 def law_17_a_killed_worker_loses_nothing_and_repeats_only_what_may_be(url: str) -> None:
-    post = Post(url, Fake(script={who: [step] for who, step in zip("abcdef", [BEFORE, AFTER, LOST] * 2, strict=True)}))
+    post = Post(
+        url, Fake(script={who: [step] for who, step in zip("abcdef", [BEFORE, AFTER, LOST] * 2, strict=True)})
+    )
     often = post.queue("a", "b", "c", key="receipt")
     once = post.queue("d", "e", "f", key="code", repeat=Repeat.AT_MOST_ONCE)
     post.drain()
@@ -176,7 +178,9 @@ def _no_mark(patch: Any) -> None:
 
 def _marked_as_read(patch: Any) -> None:
     """Law 19: the claim itself counts as sent."""
-    patch.setattr(crmkit.delivery.claim, "_states", lambda pairs: {S.SENT: [c.status.delivery.id for c, _ in pairs]})
+    patch.setattr(
+        crmkit.delivery.claim, "_states", lambda pairs: {S.SENT: [c.status.delivery.id for c, _ in pairs]}
+    )
     patch.setattr(Settler, "flush", lambda self: None)
     claim = crmkit.sql.outbox.claim
 
@@ -225,7 +229,11 @@ def _contagious(patch: Any) -> None:
 def _endless(patch: Any) -> None:
     """Law 22: tries are not counted."""
     put_back = crmkit.delivery.decide.put_back
-    patch.setattr(crmkit.delivery.decide, "_deferred", lambda case, outcome, now, policy, luck: put_back(case, now + HOUR))
+    patch.setattr(
+        crmkit.delivery.decide,
+        "_deferred",
+        lambda case, outcome, now, policy, luck: put_back(case, now + HOUR),
+    )
 
 
 def _never_late(patch: Any) -> None:
@@ -280,8 +288,9 @@ def test_a_law_fails_without_what_holds_it(
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
-    yield "sqlite://"
+def url() -> str:
+    """A database in memory."""
+    return "sqlite://"
 
 
 @pytest.mark.parametrize("dedup", [Dedup.KEY, Dedup.NATURAL, Dedup.LOOKUP])
@@ -337,7 +346,9 @@ def test_a_class_none_delivery_costs_one_commit(url: str) -> None:
 
 def test_a_contact_is_given_to_the_hook_as_it_is_now(url: str) -> None:
     seen: list[str] = []
-    post = Post(url, plugin=Plugin(suppress=lambda delivery, contact: seen.append(contact.name if contact else "")))
+    post = Post(
+        url, plugin=Plugin(suppress=lambda delivery, contact: seen.append(contact.name if contact else ""))
+    )
     with post.crm.begin() as tx:
         ann = tx.contacts.add("Ann", points=[ContactPoint.email("ann@x.example")])
         tx.messages.queue(message(), channel="fake", key="k", contact_id=ann.id)
@@ -349,7 +360,9 @@ def test_a_contact_is_given_to_the_hook_as_it_is_now(url: str) -> None:
 def test_a_contact_that_changes_during_a_slow_batch_is_read_anew(url: str) -> None:
     """Kills: asking about the contact as it was when the batch was claimed."""
     seen: list[str] = []
-    post = Post(url, plugin=Plugin(suppress=lambda delivery, contact: seen.append(contact.name if contact else "")))
+    post = Post(
+        url, plugin=Plugin(suppress=lambda delivery, contact: seen.append(contact.name if contact else ""))
+    )
 
     def slow(delivery: Any, ctx: Any) -> Any:
         post.clock.advance(seconds=11)
@@ -358,7 +371,9 @@ def test_a_contact_that_changes_during_a_slow_batch_is_read_anew(url: str) -> No
         return Accepted()
 
     with post.crm.begin() as tx:
-        people = [tx.contacts.add(name, points=[ContactPoint.email(f"{name}@x.example")]) for name in ("ann", "bob")]
+        people = [
+            tx.contacts.add(name, points=[ContactPoint.email(f"{name}@x.example")]) for name in ("ann", "bob")
+        ]
         for one in people:
             tx.messages.queue(message(), channel="fake", key="k", contact_id=one.id)
     post.channel.script["ann"] = [slow]
@@ -454,7 +469,9 @@ def test_a_template_nobody_has_holds_the_message_until_it_is_there(url: str) -> 
 
 def test_check_refuses_before_the_network(url: str) -> None:
     post = Post(url)
-    post.channel.__class__ = type("Checking", (Fake,), {"check": lambda self, d: [Problem("text", "is too long")]})
+    post.channel.__class__ = type(
+        "Checking", (Fake,), {"check": lambda self, d: [Problem("text", "is too long")]}
+    )
     (id,) = post.queue("ann")
     assert post.run().rejected == 1 and not post.channel.sends
     assert post.get(id).reason == "text: is too long"
@@ -540,7 +557,9 @@ class Many(Fake):
         self.sends += deliveries
         if isinstance(self.answer, BaseException):
             raise self.answer
-        return self.answer or [Rejected("no") if d.address.startswith("bad") else Accepted() for d in deliveries]
+        return self.answer or [
+            Rejected("no") if d.address.startswith("bad") else Accepted() for d in deliveries
+        ]
 
 
 def test_a_batch_sender_gets_the_batch_and_answers_for_each(url: str) -> None:
@@ -550,7 +569,9 @@ def test_a_batch_sender_gets_the_batch_and_answers_for_each(url: str) -> None:
     assert (report.sent, report.rejected, len(post.channel.sends)) == (2, 1, 3)
 
 
-@pytest.mark.parametrize("answer", [[Accepted()], "ok", OSError("gone")], ids=["too few", "no outcomes", "an exception"])
+@pytest.mark.parametrize(
+    "answer", [[Accepted()], "ok", OSError("gone")], ids=["too few", "no outcomes", "an exception"]
+)
 def test_a_batch_whose_answer_is_lost_is_unknown_whole(answer: Any, url: str) -> None:
     channel = Many()
     channel.answer = answer
@@ -609,31 +630,23 @@ def test_law_08_a_lost_account_pauses_once_with_one_alert(url: str) -> None:
 
 
 def test_a_pending_delivery_is_polled_until_the_provider_says(url: str) -> None:
-    class Polled(Fake):
-        polls: list[str] = []
-        answers: list[Any] = []
+    polls: list[str] = []
+    answers = [Pending("job 7b"), Deferred(), OSError("down"), Killed(), Unknown(), Accepted("m7")]
 
-        def poll(self, state: str, ctx: Any) -> Any:
-            self.polls.append(state)
-            return self.answers.pop(0)
+    def poll(state: str, ctx: Any) -> Any:
+        polls.append(state)
+        answer = answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
-    channel = Polled(script={"ann": [Pending("job 7")]})
-    channel.answers = [Pending("job 7b"), Deferred(), OSError("down"), Killed(), Unknown(), Accepted("m7")]
-    channel.answers = [one if not isinstance(one, BaseException) else one for one in channel.answers]
-    poll = channel.poll
-
-    def answer(state: str, ctx: Any) -> Any:
-        found = poll(state, ctx)
-        if isinstance(found, BaseException):
-            raise found
-        return found
-
-    channel.poll = answer  # type: ignore[method-assign]
+    channel = Fake(script={"ann": [Pending("job 7")]})
+    channel.poll = poll  # type: ignore[attr-defined]
     post = Post(url, channel)
     (id,) = post.queue("ann", repeat=Repeat.AT_MOST_ONCE)
     assert post.run().pending == 1
     post.drain()
-    assert channel.polls == ["job 7", *["job 7b"] * 5] and len(channel.sends) == 1
+    assert polls == ["job 7", *["job 7b"] * 5] and len(channel.sends) == 1
     assert (post.get(id).state, post.get(id).provider_id) == (S.SENT, "m7")
 
 
@@ -761,7 +774,10 @@ def test_each_channel_has_its_own_batch(url: str) -> None:
     sizes: dict[str, list[int]] = {"small": [], "large": []}
     for channel in (small, large):
         send_many = channel.send_many
-        channel.send_many = lambda ds, ctx, n=channel.name, send=send_many: (sizes[n].append(len(ds)), send(ds, ctx))[1]  # type: ignore[misc,method-assign]
+        channel.send_many = lambda ds, ctx, n=channel.name, send=send_many: (
+            sizes[n].append(len(ds)),
+            send(ds, ctx),
+        )[1]  # type: ignore[misc,method-assign]
     post = Post(url, small, plugin=Plugin([large]))
     with post.crm.begin() as tx:
         for number in range(7):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +11,17 @@ from sqlalchemy.orm import Session
 
 import crmkit.delivery.relay
 import crmkit.delivery.run
-from crmkit import CRM, ContactAdded, ContactPoint, Event, Job, LogEntry, Message, MessageSent, RetryTransaction
+from crmkit import (
+    CRM,
+    ContactAdded,
+    ContactPoint,
+    Event,
+    Job,
+    LogEntry,
+    Message,
+    MessageSent,
+    RetryTransaction,
+)
 from crmkit.testing import FakeClock
 from sql.channels import Killed, Plugin, Post
 
@@ -45,8 +54,9 @@ def position(crm: CRM, relay: str = "default") -> int:
 
 
 @pytest.fixture
-def post() -> Iterator[Post]:
-    yield Post("sqlite://")
+def post() -> Post:
+    """A CRM in memory."""
+    return Post("sqlite://")
 
 
 def test_a_host_transaction_that_rolls_back_sends_and_tells_nothing(database_url: str) -> None:
@@ -218,7 +228,9 @@ def test_a_message_that_is_sent_is_told(post: Post) -> None:
     assert heard == [f"message:{id}:sent"]
 
 
-def test_a_step_that_fails_is_told_after_the_others_had_their_turn(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_fails_is_told_after_the_others_had_their_turn(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*arguments: Any) -> int:
         raise RetryTransaction("the numberer always loses")
 

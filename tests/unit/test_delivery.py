@@ -23,20 +23,18 @@ from crmkit.channels import (
 )
 from crmkit.clock import FOREVER
 from crmkit.contacts import PointKind
-from crmkit.delivery.decide import (
+from crmkit.delivery.cases import (
     AUTH_PAUSE,
     LOOK_AGAIN,
     Case,
     Pause,
     Policy,
-    admit,
-    after,
     backoff,
-    fault_of,
     pause_for,
     put_back,
     resume_at,
 )
+from crmkit.delivery.decide import admit, after, fault_of
 from crmkit.delivery.handoff import Handoff, no_handoff
 from crmkit.delivery.report import Tally
 from crmkit.errors import DeliveryError
@@ -111,7 +109,9 @@ def test_a_pending_delivery_is_asked_about_later_if_its_channel_can_be_asked() -
 
 
 @pytest.mark.parametrize(
-    "outcome", [Deferred(), Deferred(scope="channel"), Unknown(), AuthLost()], ids=lambda outcome: repr(outcome)
+    "outcome",
+    [Deferred(), Deferred(scope="channel"), Unknown(), AuthLost()],
+    ids=repr,
 )
 def test_a_poll_without_an_answer_leaves_a_pending_delivery_pending(outcome: Outcome) -> None:
     """Kills: queueing it again, which would send what the provider has already."""
@@ -196,7 +196,9 @@ def test_on_hold_nothing_is_sent_and_nothing_expires() -> None:
 def test_wide_scopes_pause_more_than_the_delivery() -> None:
     assert answered(Deferred()).pause is None
     pause = answered(Deferred(retry_after=HOUR, scope="domain", reason="slow down")).pause
-    assert pause == Pause(channel="fake", scope=Scope.DOMAIN, value="x.example", until=NOW + HOUR, reason="slow down")
+    assert pause == Pause(
+        channel="fake", scope=Scope.DOMAIN, value="x.example", until=NOW + HOUR, reason="slow down"
+    )
     assert pause.covers("fake", "bob@x.EXAMPLE") and not pause.covers("fake", "bob@y.example")
     assert not pause.covers("other", "bob@x.example")
 
@@ -212,17 +214,23 @@ def test_the_longest_pause_counts_and_its_end_is_not_a_stampede() -> None:
     long = attrs.evolve(short, scope=Scope.DOMAIN, value="x.example", until=NOW + 2 * HOUR)
     assert pause_for([short, long], case(), NOW) == long
     assert pause_for([short, long], case(), NOW + 2 * HOUR) is None
-    assert {resume_at(short, NOW, luck) for luck in (0.0, 0.5)} == {NOW + HOUR, NOW + HOUR + timedelta(minutes=3)}
+    assert {resume_at(short, NOW, luck) for luck in (0.0, 0.5)} == {
+        NOW + HOUR,
+        NOW + HOUR + timedelta(minutes=3),
+    }
 
 
 @pytest.mark.parametrize(
-    "answer", [None, True, "ok", Deferred(retry_after=30), Pending(state="x" * 301), Pending(state=None)]  # type: ignore[arg-type]
+    "answer",
+    [None, True, "ok", Deferred(retry_after=30), Pending(state="x" * 301), Pending(state=None)],  # type: ignore[arg-type]
 )
 def test_an_answer_that_is_no_outcome_is_named(answer: Any) -> None:
     assert fault_of(answer).startswith("it answered ")
 
 
-@pytest.mark.parametrize("answer", [Accepted(), Pending("x"), Deferred(), Rejected("x"), AuthLost(), Unknown()])
+@pytest.mark.parametrize(
+    "answer", [Accepted(), Pending("x"), Deferred(), Rejected("x"), AuthLost(), Unknown()]
+)
 def test_an_outcome_is_none_the_worse(answer: Outcome) -> None:
     assert fault_of(answer) == ""
 

@@ -289,9 +289,22 @@ def test_a_decimal_field_takes_integers_and_zero_of_any_exponent() -> None:
 
 
 def test_numbers_outside_the_bound_are_missing_even_where_the_comparison_alone_would_hold() -> None:
-    for text in ("orders.count > 3", "orders.count >= -7", "orders.count != 3", "orders.count in (2000000,)"):
+    for text in (
+        "orders.count < 9999999",
+        "orders.count > 3",
+        "orders.count >= -7",
+        "orders.count != 3",
+        "orders.count in (2000000,)",
+    ):
         assert answer(text, orders__count=2_000_000) is False
-    for text in ("orders.count < 3", "orders.count <= 99999999", "orders.count == -1", "orders.count != 9"):
+    for text in (
+        "orders.count > -7",
+        "orders.count >= -1",
+        "orders.count < 3",
+        "orders.count <= 99999999",
+        "orders.count == -1",
+        "orders.count != 9",
+    ):
         assert answer(text, orders__count=-1) is False
 
 
@@ -308,8 +321,11 @@ def test_a_field_is_read_even_if_the_clause_that_reads_it_first_was_not_evaluate
     assert answer("(any_number > 0 and orders.count > 3) or orders.count > 3") is True
     assert answer("(any_number < 0 or orders.count > 3) and orders.count > 3") is True
     assert answer("not (any_number > orders.count and member) and member and orders.count == 4") is True
+    absent = "orders.total + orders.count is missing"
+    assert answer(f"({absent} or member) and orders.count == 4", orders__total=None) is True
+    assert answer(f"not ({absent}) or orders.count == 4", orders__total=None) is True
     assert (
-        answer("(orders.total + orders.count is missing or True) and orders.count == 4", orders__total=None)
+        answer("(orders.total + orders.count is not missing) or orders.count == 4", orders__total=None)
         is True
     )
 

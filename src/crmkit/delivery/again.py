@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from crmkit.delivery.decide import FAILED
+from crmkit.delivery.cases import FAILED
 from crmkit.messages import DeliveryState
 from crmkit.sql import outbox
 

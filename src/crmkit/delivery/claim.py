@@ -13,7 +13,8 @@ import attrs
 
 from crmkit.channels import Scope
 from crmkit.contacts import Contact
-from crmkit.delivery.decide import HARMLESS, Case, Pause, Policy, Verdict, admit, pause_for, resume_at
+from crmkit.delivery.cases import HARMLESS, Case, Pause, Policy, Verdict, pause_for, resume_at
+from crmkit.delivery.decide import admit
 from crmkit.messages import DeliveryState
 from crmkit.sql import outbox
 from crmkit.sql.deliveries import read_delivery

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from crmkit.delivery.decide import Policy, backoff
+from crmkit.delivery.cases import Policy, backoff
 from crmkit.delivery.report import Tally
 from crmkit.hookspecs import Job
 from crmkit.rewards import Owned

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from crmkit.channels import Channel, Deferred, Outcome, Scope, SendContext
-from crmkit.delivery.decide import Case, Pause, Policy, Verdict, after, pause_for, put_back, resume_at
+from crmkit.delivery.cases import Case, Pause, Policy, Verdict, pause_for, put_back, resume_at
+from crmkit.delivery.decide import after
 from crmkit.delivery.handoff import Handoff, no_handoff
 from crmkit.delivery.settle import Settler
 from crmkit.rewards import Owned

@@ -8,7 +8,7 @@ import attrs
 
 from crmkit.channels import Channel
 from crmkit.contacts import Contact
-from crmkit.delivery.decide import Case, Verdict
+from crmkit.delivery.cases import Case, Verdict
 from crmkit.errors import NotFound
 from crmkit.messages import Delivery, DeliveryState, DeliveryStatus
 from crmkit.templates import render

@@ -11,8 +11,9 @@ import attrs
 
 from crmkit.channels import Dedup, Deferred, Outcome, Unknown
 from crmkit.contacts import Contact
+from crmkit.delivery.cases import Case, Verdict
 from crmkit.delivery.claim import Claim, read_contacts
-from crmkit.delivery.decide import Case, Verdict, admit, fault_of
+from crmkit.delivery.decide import admit, fault_of
 from crmkit.delivery.notes import Notes, said
 from crmkit.delivery.prepare import prepare
 from crmkit.errors import DeliveryError

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from crmkit.delivery.cases import Case
 from crmkit.delivery.claim import Claim, Claimer
-from crmkit.delivery.decide import Case
 from crmkit.delivery.jobs import run_jobs
 from crmkit.delivery.prepare import rendered_delivery
 from crmkit.delivery.relay import relay_events

@@ -9,8 +9,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from crmkit.channels import Accepted, Channel, Deferred, Outcome, Pending, Unknown
+from crmkit.delivery.cases import HARMLESS, Case, put_back
 from crmkit.delivery.claim import Claim
-from crmkit.delivery.decide import HARMLESS, Case, fault_of, put_back
+from crmkit.delivery.decide import fault_of
 from crmkit.delivery.handoff import Handoff
 from crmkit.delivery.notes import Notes, said
 from crmkit.delivery.ready import Desk

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import attrs
 
-from crmkit.delivery.decide import FAILED, Case, Pause, Verdict, put_back
+from crmkit.delivery.cases import FAILED, Case, Pause, Verdict, put_back
 from crmkit.delivery.report import Tally
 from crmkit.errors import DeliveryError
 from crmkit.events import LogEntry, MessageFailed, MessageSent

@@ -13,7 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from crmkit import codec
 from crmkit.errors import RetryTransaction
 from crmkit.messages import Delivery, DeliveryState, DeliveryStatus, Repeat
-from crmkit.sql.connection import Sql
+from crmkit.sql.connection import Row, Sql
+from crmkit.sql.types import Written, write_json
 
 _CONTENT = ("subject", "text", "html", "template", "data", "headers")
 
@@ -27,7 +28,7 @@ def delivery_row(status: DeliveryStatus) -> dict[str, Any]:
         "html": delivery.html,
         "headers": dict(delivery.headers),
         "template": status.template,
-        "data": codec.plain(status.data),
+        "data": codec.plain(status.data) if status.data else {},
     }
     return {
         "id": delivery.id,
@@ -85,11 +86,17 @@ def claim_delivery(sql: Sql, status: DeliveryStatus) -> bool:
     return sql.claim(sql.tables["deliveries"], delivery_row(status))
 
 
-def insert_deliveries(sql: Sql, statuses: Sequence[DeliveryStatus]) -> bool:
+def shared_columns(status: DeliveryStatus) -> dict[str, Any]:
+    """Return the row of a delivery as a start for others of the same message, which is written as JSON only once."""
+    row = delivery_row(status)
+    return row | {"content": Written(write_json(row["content"]))}
+
+
+def insert_deliveries(sql: Sql, rows: Sequence[Row]) -> bool:
     """Queue many deliveries at once, or none if the key of one is taken; say whether they were queued."""
     try:
         with sql.isolated():
-            sql.insert(sql.tables["deliveries"], [delivery_row(status) for status in statuses])
+            sql.insert(sql.tables["deliveries"], rows)
     except IntegrityError:
         return False
     return True

@@ -55,17 +55,13 @@ class Id(_Column):
     def sql_name(self, database: str) -> str:
         return {"postgresql": "UUID", "mariadb": "BINARY(16)", "sqlite": "BLOB"}[database]
 
-    def bind_processor(self, dialect: Dialect) -> _Process:
+    def bind_processor(self, dialect: Dialect) -> _Process | None:
         if family(dialect) != "postgresql":
             return _id_bytes
-        return _id_text if dialect.driver == "psycopg2" else _unchanged
+        return _id_text if dialect.driver == "psycopg2" else None
 
     def result_processor(self, dialect: Dialect, coltype: object) -> _Process:
         return _read_id
-
-
-def _unchanged(value: Any) -> Any:
-    return value
 
 
 def _id_bytes(value: UUID | None) -> bytes | None:
@@ -192,6 +188,10 @@ class Json(_Column):
 _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
+class Written(str):
+    """JSON text that `write_json` made, so that a column of `Json` takes it as it is."""
+
+
 def write_json(value: Any) -> str | None:
     """Return plain data as canonical JSON text.
 
@@ -200,6 +200,8 @@ def write_json(value: Any) -> str | None:
     """
     if value is None:
         return None
+    if type(value) is Written:
+        return str(value)
     try:
         text = _encode(value)
         if not text.isascii():

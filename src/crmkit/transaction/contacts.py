@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -114,17 +115,29 @@ class Contacts:
         answered = self._tx.crm.hooks.resolve_contact(self._tx, points)
         return answered if answered is not None else self.find(*points)
 
-    def find_or_add(self, points: Sequence[ContactPoint], *, name: str = "") -> Contact:
+    def find_or_add(
+        self, points: Sequence[ContactPoint], *, name: str = "", at: datetime | None = None
+    ) -> Contact:
         """Return whose points these are, or add a contact that has them; at most one, however many ask at once.
 
         Args:
             points: one or more.
             name: for a contact that is added.
+            at: when a contact that is added became known; now by default.
         """
         if not points:
             raise ValueRefused("find_or_add needs at least one contact point")
-        found = self.resolve(points)
-        return found or self._add(Contact(id=self._tx.new_id(), name=name, points=_distinct(points)))
+        return self.resolve(points) or self.admit(points, name=name, at=at)
+
+    def admit(self, points: Sequence[ContactPoint], *, name: str = "", at: datetime | None = None) -> Contact:
+        """Add a contact nobody was found for; if somebody else adds one of its points first, return that one.
+
+        Args:
+            points: its addresses, if any.
+            name: its name.
+            at: when it became known; now by default.
+        """
+        return self._add(Contact(id=self._tx.new_id(), name=name, points=_distinct(points)), at)
 
     def update(self, id: UUID, **changes: Any) -> Contact:
         """Change fields of a contact and return it as it is then.
@@ -176,11 +189,11 @@ class Contacts:
             self._tx.events.append(event, contact_id=id, subject_id=id)
         return self.get(id)
 
-    def _add(self, wanted: Contact) -> Contact:
+    def _add(self, wanted: Contact, at: datetime | None = None) -> Contact:
         kept = self._store.add(self._tx, wanted)
         if kept.id == wanted.id:
             event = ContactAdded(name=wanted.name, points=tuple(str(point) for point in wanted.points))
-            self._tx.events.append(event, contact_id=kept.id, subject_id=kept.id)
+            self._tx.events.append(event, contact_id=kept.id, subject_id=kept.id, occurred_at=at)
         return kept
 
     @property

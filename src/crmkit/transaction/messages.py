@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from crmkit.clock import FOREVER
@@ -64,8 +65,8 @@ class Messages:
 
     def queue_many(
         self, message: Message, *, channel: str, key: str, contact_ids: Sequence[UUID]
-    ) -> list[DeliveryStatus]:
-        """Queue one message to many contacts in bulk, all of them new under this key.
+    ) -> Sequence[UUID]:
+        """Queue one message to many contacts in bulk, all of them new under this key; return the deliveries' ids.
 
         Args:
             message: what to say.
@@ -74,21 +75,28 @@ class Messages:
             contact_ids: to whom.
 
         Raises:
+            NotFound: if one of the contacts does not exist; then nothing is queued.
             KeyConflict: if a contact was queued under the key before; then nothing is queued.
         """
         contacts = self._tx.contacts.get_many(contact_ids)
         for id in contact_ids:
             if id not in contacts:
                 raise NotFound(f"no contact has the id {id}")
+        if not contacts:
+            return []
+        keys = {id: f"{key}:{id.hex}" for id in contact_ids}
+        first = next(iter(keys))
+        shared = rows.shared_columns(
+            self._status(message, channel, keys[first], first, None, contacts[first])
+        )
         queued = [
-            self._status(message, channel, f"{key}:{id.hex}", id, None, contacts[id])
-            for id in dict.fromkeys(contact_ids)
+            shared | self._own_columns(channel, key, id, contacts[id], shared["queued_at"])
+            for id, key in keys.items()
         ]
         if not rows.insert_deliveries(self._tx.sql, queued):
-            raise KeyConflict(
-                key, stored="a delivery to one of the contacts", given=f"{len(queued)} deliveries"
-            )
-        return queued
+            given = f"{len(queued)} deliveries"
+            raise KeyConflict(key, stored="a delivery to one of the contacts", given=given)
+        return [row["id"] for row in queued]
 
     def get(self, id: UUID) -> DeliveryStatus:
         """Return what became of a delivery.
@@ -156,6 +164,22 @@ class Messages:
             template=message.template,
             data=message.data,
         )
+
+    def _own_columns(
+        self, channel: str, key: str, contact_id: UUID, contact: Contact, now: datetime
+    ) -> dict[str, Any]:
+        address, problem = self._address(channel, contact, None)
+        return {
+            "id": self._tx.new_id(),
+            "key": key,
+            "address": address,
+            "contact_id": contact_id,
+            "name": contact.name,
+            "locale": contact.locale,
+            "state": DeliveryState.HELD if problem else DeliveryState.QUEUED,
+            "reason": problem,
+            "due_at": FOREVER if problem else now,
+        }
 
     def _address(self, channel: str, contact: Contact | None, to: ContactPoint | None) -> tuple[str, str]:
         owned = self._tx.crm.registry.channels.get(channel)

@@ -88,7 +88,7 @@ class Orders:
             if rows.read_order(self._tx.sql, order.key) is not None:
                 return self._replayed_record(order, state)
             with self._tx.sql.isolated():
-                contact = self._added_buyer(order)
+                contact = self._tx.contacts.admit(order.points, name=order.name, at=order.placed_at)
                 return self._record(order, state, contact, run)
         return self._record(order, state, contact, run)
 
@@ -315,11 +315,6 @@ class Orders:
         if order.contact_id is not None:
             return self._tx.contacts.get(order.contact_id)
         return self._tx.contacts.resolve(order.points) if order.points else None
-
-    def _added_buyer(self, order: Order) -> Contact:
-        if order.points:
-            return self._tx.contacts.find_or_add(order.points, name=order.name)
-        return self._tx.contacts.add(order.name)
 
     def _decide(self, order: Order, at: datetime, contact: Contact | None, run: Effects) -> Decision:
         registry = self._tx.crm.registry

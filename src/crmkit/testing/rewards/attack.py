@@ -7,7 +7,7 @@ from inspect import getattr_static
 from typing import Any, ClassVar
 
 import attrs
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
@@ -88,13 +88,22 @@ class Attacks(Suite):
 
         law.__name__ = f"{type(self).__name__}_law_{number}"  # Hypothesis keeps failures under this name
         run = given(case=st.builds(Case, drawn), rest=st.tuples(*more))(law)
-        run = settings(deadline=None, report_multiple_bugs=False, suppress_health_check=list(HealthCheck))(run)
-        if self.examples is not None:
-            run = settings(max_examples=self.examples)(run)
         try:
-            run()
+            self._settings()(run)()
         except Flaky as flaky:  # the rule broke the law, and then kept it for the same facts
             raise _broken_in(flaky) or flaky from None
+
+    def _settings(self) -> settings:
+        profile = settings()
+        return settings(
+            profile,
+            max_examples=self.examples or profile.max_examples,
+            deadline=None,
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+            # to explain takes longer than all the rest; the law says what is wrong
+            phases=[phase for phase in profile.phases if phase is not Phase.explain],
+        )
 
     def answers(self, number: int, rule: RewardRule, facts: Facts) -> tuple[Award | NoAward, ...]:
         """Return what a rule answers, or raise that it raised or answered something else."""

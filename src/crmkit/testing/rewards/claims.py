@@ -11,7 +11,7 @@ from crmkit.errors import ValueRefused
 from crmkit.orders import Base
 from crmkit.plugins import shown
 from crmkit.rewards import Award, Facts, NoAward, RewardRule
-from crmkit.settings import build_settings
+from crmkit.settings import did_you_mean
 
 
 def _base(value: Base | str | None) -> Base | None:
@@ -38,10 +38,21 @@ class Claims:
 def claims_of(given: Mapping[str, Any], suite: str) -> Claims:
     """Return the claims that a suite makes.
 
+    Args:
+        given: the claims by name.
+        suite: whose, for the error message.
+
     Raises:
         ValueRefused: if there is no such claim, or its value is wrong.
     """
-    return build_settings(Claims, given, f"{suite}.claims")
+    known = [field.name for field in attrs.fields(Claims)]
+    for name in given:
+        if name not in known:
+            raise ValueRefused(f"{suite}.claims: there is no claim {name!r}{did_you_mean(name, known)}")
+    try:
+        return Claims(**given)
+    except ValueError as error:
+        raise ValueRefused(f"{suite}.claims: {error}") from None
 
 
 @attrs.frozen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import gc
 import os
 import random
 import sys
@@ -95,7 +96,8 @@ def watched() -> Iterator[list[str]]:
         sys.addaudithook(_audit)
         _hooked = True
     seen: list[str] = []
-    before = sys.getprofile()
+    before, collecting = sys.getprofile(), gc.isenabled()
+    gc.disable()  # what others do when garbage is collected would be told of the block
     _watching.seen = seen
     sys.setprofile(_profile)
     try:
@@ -103,3 +105,5 @@ def watched() -> Iterator[list[str]]:
     finally:
         sys.setprofile(before)
         _watching.seen = None
+        if collecting:
+            gc.enable()

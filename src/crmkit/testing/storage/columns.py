@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from unicodedata import normalize
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -13,6 +15,7 @@ from crmkit.errors import ValueRefused
 from crmkit.money import LARGEST, Money
 from crmkit.testing.laws import law
 from crmkit.testing.storage.stage import Stage
+from crmkit.transaction import Transaction
 
 _INSTANTS = (
     datetime(1, 1, 1, tzinfo=UTC),
@@ -39,7 +42,7 @@ class ColumnLaws(Stage):
         self.same(11, "numbers as they are read", numbers, self._kept("amount", numbers))
         self.same(11, "numbers in order", numbers, self._ordered("amount"))
         for wrong in (2**63, -(2**63) - 1, 1.0, True, "1"):
-            self.refused(11, f"the number {wrong!r}", ValueRefused, lambda wrong=wrong: self._kept("amount", [wrong]))  # type: ignore[misc]
+            self.refused(11, f"the number {wrong!r}", ValueRefused, partial(self._write, "amount", [wrong]))
         order = self.order(price=LARGEST)
         with self.crm.begin() as tx:
             tx.orders.record(order, state="paid")
@@ -69,15 +72,20 @@ class ColumnLaws(Stage):
         long = "ა👩‍🚀\r\n" * 20_000
         self.same(13, "the length of a long text", [len(long)], [len(text) for text in self._kept("long", [long])])
         for wrong in ("a\x00b", "\ud800"):
-            self.refused(13, f"the text {wrong!r}", ValueRefused, lambda wrong=wrong: self._kept("text", [wrong]))  # type: ignore[misc]
+            self.refused(13, f"the text {wrong!r}", ValueRefused, partial(self._write, "text", [wrong]))
         self.same(13, "plain data", [_DATA], self._kept("data", [_DATA]))
+
+    def _write(self, name: str, values: list[Any], tx: Transaction) -> list[UUID]:
+        ids = [tx.new_id() for _ in values]
+        rows = [{"id": id, name: value} for id, value in zip(ids, values, strict=True)]
+        tx.sql.insert(self.crm.tables["probe_values"], rows)
+        return ids
 
     def _kept(self, name: str, values: list[Any]) -> list[Any]:
         """Write values in a column and return them as they are read."""
         one = self.crm.tables["probe_values"]
         with self.crm.begin() as tx:
-            ids = [tx.new_id() for _ in values]
-            tx.sql.insert(one, [{"id": id, name: value} for id, value in zip(ids, values, strict=True)])
+            ids = self._write(name, values, tx)
         with self.crm.begin() as tx:
             found = {row.id: row[1] for row in tx.sql.execute(select(one.c.id, one.c[name]))}
         return [found[id] for id in ids]

@@ -23,6 +23,7 @@ from crmkit.plugins import said
 from crmkit.sql import Id, Instant, Json, Minor, Text, column, table
 from crmkit.testing.recording import RecordingChannel
 from crmkit.testing.suite import Suite
+from crmkit.transaction import Transaction
 
 T = TypeVar("T")
 
@@ -120,18 +121,24 @@ class Stage(Suite):
             raise self.broken(number, expected=f"{what}: {expected!r}", found=repr(found))
 
     def refused(
-        self, number: int, what: str, error: type[CrmkitError], function: Callable[[], object]
+        self, number: int, what: str, error: type[CrmkitError], step: Callable[[Transaction], object]
     ) -> None:
-        """Raise that a law is broken unless the function raises the error, and leaves every table as it was."""
+        """Raise that a law is broken unless a step raises the error, and leaves no trace in a transaction that goes on."""
         before = self.rows()
         try:
-            found = f"it returned {function()!r}"
-        except error:
-            self.same(number, f"{what} changes nothing, rows by table", before, self.rows())
-            return
+            with self.crm.begin() as tx:
+                found = self._caught(error, step, tx)
         except Exception as other:
             found = f"it raised {said(other)}"
-        raise self.broken(number, expected=f"{what} raises {error.__name__}", found=found)
+        if found:
+            raise self.broken(number, expected=f"{what} raises {error.__name__}", found=found)
+        self.same(number, f"{what} changes nothing, rows by table", before, self.rows())
+
+    def _caught(self, error: type[CrmkitError], step: Callable[[Transaction], object], tx: Transaction) -> str:
+        try:
+            return f"it returned {step(tx)!r}"
+        except error:
+            return ""
 
     def later(self) -> None:
         """Let an hour pass."""

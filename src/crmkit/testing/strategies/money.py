@@ -34,7 +34,7 @@ def money(
 
 @cache
 def minors(least: int, greatest: int) -> st.SearchStrategy[int]:
-    """Return a strategy for amounts in minor units, many of them just beside a round one."""
-    edges = sorted({edge for edge in (0, 1, 2, 3, 33, 99, 100, 101, 999, 1000, 9999) if least <= edge <= greatest})
-    anything = st.integers(least, greatest)
-    return st.one_of(st.sampled_from(edges), anything) if edges else anything
+    """Return a strategy for amounts in minor units, of every size, many of them just beside a round one."""
+    edges = [edge for edge in (0, 1, 2, 3, 33, 99, 100, 101, 999, 1000, 4999, 5000, 9999) if least <= edge <= greatest]
+    sizes = [st.integers(least, size) for size in (1_000, 10_000) if least < size < greatest]
+    return st.one_of(*([st.sampled_from(edges)] if edges else []), *sizes, st.integers(least, greatest))
