@@ -114,7 +114,9 @@ class CRM:
         connection = owned.begin(self.engine)
         try:
             with Transaction(self, connection, actor) as tx:
+                sql = tx.sql
                 yield tx
+                sql.check()  # PostgreSQL would roll a failed transaction back and call that a commit
             owned.commit(connection)
         finally:
             connection.close()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from unicodedata import is_normalized, normalize
+from unicodedata import combining, is_normalized, normalize
 
 from crmkit.errors import ValueRefused
+
+#: How many combining marks may follow one another (UAX 15, stream-safe text): sorting a longer run takes
+#: time that grows with its square.
+MARKS = 30
 
 
 def clean(value: str, what: str, *, limit: int, multiline: bool = False, empty: bool = True) -> str:
@@ -25,13 +29,33 @@ def clean(value: str, what: str, *, limit: int, multiline: bool = False, empty: 
     if value.isascii() and value.isprintable():
         text = value
     else:
-        text = value if is_normalized("NFC", value) else normalize("NFC", value)
+        text = nfc(value, what)
         _refuse_characters(text, what, multiline)
     if len(text) > limit:
         raise ValueRefused(f"{what} has {len(text)} characters, at most {limit} are kept: {text[:60]!r}...")
     if not text and not empty:
         raise ValueRefused(f"{what} is empty; it needs at least one character")
     return text
+
+
+def nfc(value: str, what: str) -> str:
+    """Return text in NFC.
+
+    Args:
+        value: any text.
+        what: what it is, for the error message.
+
+    Raises:
+        ValueRefused: if more than 30 combining marks stand in a row.
+    """
+    if value.isascii():
+        return value
+    run = 0
+    for char in value if len(value) > MARKS else "":
+        run = run + 1 if char >= "\u0300" and combining(char) else 0
+        if run > MARKS:
+            raise ValueRefused(f"{what} has more than {MARKS} combining marks in a row: {value[:20]!r}...")
+    return value if is_normalized("NFC", value) else normalize("NFC", value)
 
 
 def _refuse_characters(text: str, what: str, multiline: bool) -> None:

@@ -19,7 +19,7 @@ from crmkit.clock import IdSource, micros
 
 END_OF_TIME = 253402300799999999
 
-_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+to_json = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
 class Award(NamedTuple):
@@ -120,7 +120,7 @@ class Hand:
                     "type": "OrderRecorded",
                     "key": f"order:{sale.number}",
                     "cause_id": None,
-                    "data": _json({"order": self._order(sale, contact.id), "state": "paid"}),
+                    "data": to_json({"order": self._order(sale, contact.id), "state": "paid"}),
                 },
                 {
                     **shared,
@@ -128,7 +128,7 @@ class Hand:
                     "type": "OrderPaid",
                     "key": f"order:{sale.number}:paid",
                     "cause_id": recorded_id,
-                    "data": _json(paid),
+                    "data": to_json(paid),
                 },
             ],
         )
@@ -187,7 +187,7 @@ class Hand:
                     "recorded_at": now,
                     "cause_id": cause["cause_id"],
                     "subject_id": cause["subject_id"],
-                    "content": _json({"base": "goods", "owner": award.owner, "rule": award.rule}),
+                    "content": to_json({"base": "goods", "owner": award.owner, "rule": award.rule}),
                 }
             )
             lots.append(
@@ -228,7 +228,7 @@ class Hand:
             "unit": "points",
         }
         named = id if isinstance(id, UUID) else UUID(bytes=id)
-        event = {"id": id, "type": "PointsEarned", "key": f"PointsEarned:{named}", "data": _json(earned)}
+        event = {"id": id, "type": "PointsEarned", "key": f"PointsEarned:{named}", "data": to_json(earned)}
         connection.execute(self.insert["events"], cause | event)
 
     @cached_property
@@ -294,5 +294,5 @@ class Hand:
             "provider_id": "",
             "name": contact.name,
             "locale": contact.locale,
-            "content": _json(content),
+            "content": to_json(content),
         }

@@ -34,16 +34,17 @@ def measure(make: Maker, options: Options) -> Iterator[Row]:
     """Yield the rows of the table for one database."""
     theirs, ours = make(), make()
     people = 200 if options.quick else PEOPLE
-    crms = [with_contacts(place, people) for place in (theirs, ours)]
-    hand, crm, ids = Hand(theirs), crms[1], contact_ids(crms[1], people)
+    same, crm = (CRM(place.engine, plugins=[ShopPlugin()]) for place in (theirs, ours))
+    for one in (same, crm):
+        with_contacts(one, people)
+    hand, ids = Hand(theirs), contact_ids(crm, people)
     yield _one(hand, crm, ours, theirs, options)
     yield _one_contact(hand, crm, ours, theirs, options, ids)
     yield _bulk(hand, crm, ours, theirs, options, ids)
 
 
-def with_contacts(place: Place, people: int) -> CRM:
-    """Return a CRM with so many contacts, written in bulk."""
-    crm = CRM(place.engine, plugins=[ShopPlugin()])
+def with_contacts(crm: CRM, people: int) -> None:
+    """Write so many contacts in bulk."""
     crm.create_tables()
     now, empty = datetime.now(UTC), {"given_name": "", "family_name": "", "locale": "", "zone": ""}
     rows, points = [], []
@@ -56,7 +57,6 @@ def with_contacts(place: Place, people: int) -> CRM:
     with crm.begin() as tx:
         tx.sql.insert(tx.table("contacts"), rows)
         tx.sql.insert(tx.table("contact_points"), points)
-    return crm
 
 
 def contact_ids(crm: CRM, people: int) -> list[UUID]:

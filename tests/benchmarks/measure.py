@@ -47,12 +47,16 @@ class Side:
     def turn(self) -> None:
         """Do one piece of the work and note what it cost."""
         self.prepare()
+        before = self.server()
         cpu, started = process_time_ns(), perf_counter_ns()
         answer = self.run()
         cost = Cost(perf_counter_ns() - started, process_time_ns() - cpu)
         cost = answer if isinstance(answer, Cost) else cost
         self.rounds[-1].append(cost.wall / self.units)
         self.client_cpu += cost.cpu
+        after = self.server()
+        known = self.server_cpu is not None and before is not None and after is not None
+        self.server_cpu = self.server_cpu + after - before if known else None  # type: ignore[operator]
 
     @property
     def times(self) -> list[float]:
@@ -80,8 +84,7 @@ def alternate(*sides: Side, rounds: int, turns: int, warm_up: int = 3) -> None:
         side.rounds.append([])
         for _ in range(warm_up):
             side.turn()
-        side.rounds, side.client_cpu = [], 0
-    before = [side.server() for side in sides]
+        side.rounds, side.client_cpu, side.server_cpu = [], 0, 0
     for _ in range(rounds):
         for side in sides:
             side.rounds.append([])
@@ -89,9 +92,6 @@ def alternate(*sides: Side, rounds: int, turns: int, warm_up: int = 3) -> None:
             for number in range(turns):
                 for side in sides if number % 2 else reversed(sides):
                     side.turn()
-    for side, start in zip(sides, before, strict=True):
-        end = side.server()
-        side.server_cpu = None if start is None or end is None else end - start
 
 
 @contextmanager

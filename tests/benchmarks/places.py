@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,7 @@ from databases import POSTGRESQL_URL, Server, Unavailable, answering, postgresql
 LOCAL_POSTGRESQL = "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Place:
     """One side's own database.
 
@@ -32,16 +33,22 @@ class Place:
     url: str
     engine: Engine
 
-    def cpu(self) -> int | None:
-        """CPU nanoseconds that the server's processes of this database have used so far."""
-        if self.database == "sqlite":
-            return 0
+    @cached_property
+    def _pids(self) -> list[int]:
+        if self.database == "sqlite" or self.engine.url.host not in (None, "", "127.0.0.1", "localhost"):
+            return []
         with self.engine.connect() as connection:
             query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
-            pids = list(connection.exec_driver_sql(query).scalars())
-        if make_url(self.url).host not in ("127.0.0.1", "localhost", None):
-            return None
-        return sum(cpu_of(pid) for pid in pids)
+            return list(connection.exec_driver_sql(query).scalars())
+
+    def cpu(self) -> int | None:
+        """CPU nanoseconds that the server's processes for this database have used; None if it is elsewhere.
+
+        One thread that works with one connection has one process there, so it is looked for once.
+        """
+        if self.database == "sqlite":
+            return 0
+        return sum(cpu_of(pid) for pid in self._pids) if self._pids else None
 
 
 def cpu_of(pid: int) -> int:

@@ -11,9 +11,28 @@ from contextlib import contextmanager
 from time import sleep
 from typing import Any, ClassVar
 
-from conformance.wire import BatchSuite, BatchWireChannel, KeySuite, LookupSuite, Refused, TooMany, WireChannel, WireSuite
-
-from crmkit import Accepted, ChannelSpec, Dedup, Deferred, Delivery, Outcome, PointKind, Problem, SendContext, Unknown
+from conformance.wire import (
+    BatchSuite,
+    BatchWireChannel,
+    KeySuite,
+    LookupSuite,
+    Refused,
+    TooMany,
+    WireChannel,
+    WireSuite,
+)
+from crmkit import (
+    Accepted,
+    ChannelSpec,
+    Dedup,
+    Deferred,
+    Delivery,
+    Outcome,
+    PointKind,
+    Problem,
+    SendContext,
+    Unknown,
+)
 
 _counter = itertools.count()
 
@@ -160,8 +179,6 @@ class GreetsWhenOpened(WireChannel):
     def open(self, ctx: SendContext) -> Iterator[WireChannel]:
         self.wire.deliver("hello", "postmaster@example.com")
         yield self
-
-
 
 
 class ShowsInRepr(WireChannel):
@@ -318,7 +335,9 @@ class AnswersOnceForABatch(BatchWireChannel):
 
 class SendsABatchUnmarked(BatchWireChannel):
     def send_many(self, deliveries: Sequence[Delivery], ctx: SendContext) -> list[Outcome]:
-        outcomes: list[Outcome] = [Accepted(self.wire.deliver(str(one.id), one.address)) for one in deliveries]
+        outcomes: list[Outcome] = [
+            Accepted(self.wire.deliver(str(one.id), one.address)) for one in deliveries
+        ]
         ctx.handoff()
         return outcomes
 

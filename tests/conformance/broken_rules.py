@@ -175,4 +175,8 @@ RULES: tuple[tuple[Callable[..., Any], dict[str, Any], int, str], ...] = (
 def suite_for(rule: Any, claims: dict[str, Any]) -> type[RewardRuleSuite]:
     """Return a suite as an author would write it."""
     name = f"Test_{getattr(rule, '__name__', type(rule).__name__)}"
-    return type(name, (RewardRuleSuite,), {"rule": staticmethod(rule) if hasattr(rule, "__code__") else rule, "claims": claims})
+    return type(
+        name,
+        (RewardRuleSuite,),
+        {"rule": staticmethod(rule) if hasattr(rule, "__code__") else rule, "claims": claims},
+    )

@@ -96,7 +96,9 @@ class KeepsHalfOfARefusedContact(PlainStore):
 def folds_case(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let text columns compare as MySQL does by default."""
     real = types.Text.sql_name
-    monkeypatch.setattr(types.Text, "sql_name", lambda self, database: real(self, database).replace("BINARY", "NOCASE"))
+    monkeypatch.setattr(
+        types.Text, "sql_name", lambda self, database: real(self, database).replace("BINARY", "NOCASE")
+    )
 
 
 def cuts_microseconds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +116,11 @@ def reads_local_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def keeps_floats(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let whole numbers pass through floating point."""
-    monkeypatch.setattr(types, "_minor", lambda value: None if value is None else int(float(value)) if abs(value) < 2**62 else value)
+    monkeypatch.setattr(
+        types,
+        "_minor",
+        lambda value: None if value is None else int(float(value)) if abs(value) < 2**62 else value,
+    )
 
 
 def reverses_the_timeline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,9 +149,12 @@ def queues_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a queued message be queued again at each call."""
     from crmkit.transaction import messages
 
+    real = messages.rows.claim_delivery
+
     def claim(sql: Any, status: Any) -> bool:
-        fresh = attrs.evolve(status, delivery=attrs.evolve(status.delivery, key=f"{status.delivery.id}"))
-        return messages.rows.insert_deliveries(sql, [fresh])
+        return real(
+            sql, attrs.evolve(status, delivery=attrs.evolve(status.delivery, key=str(status.delivery.id)))
+        )
 
     monkeypatch.setattr(messages.rows, "claim_delivery", claim)
 
@@ -187,5 +196,3 @@ class AutoCommit(StorageSuite):
     def make_crm(self, **options: Any) -> CRM:
         url = f"sqlite:///{self.folder / 'crm.db'}"
         return CRM(create_engine(url, isolation_level="AUTOCOMMIT"), **options)
-
-

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
+from crmkit.testing import BAD_EMAILS, ChannelSuite
 from crmkit_email import EmailSettings, SmtpChannel
 from crmkit_email.testing import DROP, SmtpServer
-
-from crmkit.testing import BAD_EMAILS, ChannelSuite
 
 PASSWORD = "wrong-horse-battery"
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
+
 from conformance.broken_channels import CHANNELS
-from conformance.broken_rules import RULES, suite_for
+from conformance.broken_rules import RULES, divides_by_zero, suite_for
 from conformance.broken_stores import STORES, Break, PlainStore, suite_with
 from conformance.wire import BatchSuite, KeySuite, LookupSuite, WireChannel, WireSuite
-
 from crmkit.testing import broken_laws
 
 
@@ -30,7 +31,9 @@ class TestWireChannelWithBatches(BatchSuite):
     """Also when it sends in batches."""
 
 
-@pytest.mark.parametrize("channel, suite, number", CHANNELS, ids=lambda value: getattr(value, "__name__", str(value)))
+@pytest.mark.parametrize(
+    "channel, suite, number", CHANNELS, ids=lambda value: getattr(value, "__name__", str(value))
+)
 def test_a_broken_channel_is_found(channel: type[WireChannel], suite: type[WireSuite], number: int) -> None:
     (found,) = broken_laws(type(f"Test{channel.__name__}", (suite,), {"made": channel}), number)
     assert found.number == number
@@ -38,6 +41,18 @@ def test_a_broken_channel_is_found(channel: type[WireChannel], suite: type[WireS
     assert f"channel-suite.md, law {number}" in str(found)
 
 
+@pytest.fixture
+def unshrunk() -> Iterator[None]:
+    """Let Hypothesis show the first failing example: to shrink it is its own business, and takes long."""
+    before = settings()
+    settings.register_profile("unshrunk", before, phases=[Phase.generate], database=None)
+    settings.load_profile("unshrunk")
+    yield
+    settings.register_profile("before", before)
+    settings.load_profile("before")
+
+
+@pytest.mark.usefixtures("unshrunk")
 @pytest.mark.parametrize(
     "rule, claims, number, words", RULES, ids=lambda value: getattr(value, "__name__", str(value))
 )
@@ -67,3 +82,11 @@ def test_a_broken_store_is_found(
 
 def test_a_store_that_breaks_nothing_keeps_its_laws() -> None:
     assert broken_laws(suite_with(PlainStore()), 1, 2, 3, 4) == ()
+
+
+def test_a_failing_order_is_shown_as_small_as_it_can_be() -> None:
+    rule, claims, number, _ = next(one for one in RULES if one[0] is divides_by_zero)
+    (found,) = broken_laws(suite_for(rule, claims), number)
+    assert "Order('A1', [OrderLine('TEA', 1, Money(0, 'EUR'))], placed_at=datetime(2026, 1, 15, 12" in str(
+        found
+    )

@@ -32,6 +32,7 @@ from crmkit import (
     Repeat,
     Template,
     Unknown,
+    ValueRefused,
 )
 from crmkit.delivery.notes import Notes
 from crmkit.delivery.settle import Settler
@@ -786,6 +787,19 @@ def test_each_channel_has_its_own_batch(url: str) -> None:
                 tx.messages.queue(message(), channel=name, key="k", to=to)
     assert post.run().sent == 14
     assert max(sizes["small"]) <= 2 and max(sizes["large"]) <= 5
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"limit": -1}, {"limit": "10"}, {"lease": timedelta(seconds=-1)}, {"lease": 60}, {"relay": ""}],
+    ids=repr,
+)
+def test_a_wrong_argument_is_named_and_nothing_is_done(wrong: Any, url: str) -> None:
+    post = Post(url)
+    post.queue("ann")
+    with pytest.raises(ValueRefused, match=next(iter(wrong))):
+        post.run(**wrong)
+    assert post.states() == {"ann": "queued"}
 
 
 def test_the_limit_limits(url: str) -> None:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+import crmkit.expressions
 from crmkit.errors import ExpressionError
 from crmkit.expressions import (
     Expression,
@@ -676,6 +677,15 @@ def test_expressions_are_values_that_can_be_copied_and_pickled() -> None:
         assert twin == expression
         assert hash(twin) == hash(expression)
         assert twin.compile()(FACTS) is False
+
+
+def test_public_names_are_loaded_when_asked_for() -> None:
+    assert sorted(crmkit.expressions.__all__) == crmkit.expressions.__all__
+    for name in crmkit.expressions.__all__:
+        assert getattr(crmkit.expressions, name).__name__ == name
+        assert name in dir(crmkit.expressions)
+    with pytest.raises(AttributeError, match="has no attribute 'eval'"):
+        crmkit.expressions.eval  # noqa: B018
 
 
 def explained(text: str, **facts: object) -> Iterator[str]:

@@ -77,14 +77,12 @@ class TestFakeClock:
 
     def test_it_refuses_an_instant_without_zone(self) -> None:
         with pytest.raises(ValueRefused, match="start 2026-01-01T00:00:00 has no zone"):
-            FakeClock(datetime(2026, 1, 1))  # noqa: DTZ001
+            FakeClock(datetime(2026, 1, 1))
 
     def test_threads_lose_no_step(self) -> None:
         moved = FakeClock()
         start = moved()
-        steps = [
-            threading.Thread(target=lambda: [moved.advance(1) for _ in range(500)]) for _ in range(4)
-        ]
+        steps = [threading.Thread(target=lambda: [moved.advance(1) for _ in range(500)]) for _ in range(4)]
         for step in steps:
             step.start()
         for step in steps:
@@ -249,7 +247,10 @@ class TestCode:
             ((1,), "(1,)"),
             ((), "()"),
             ((1, "a"), "(1, 'a')"),
-            ([None, {"a": timedelta(days=1, microseconds=2)}], "[None, {'a': timedelta(days=1, microseconds=2)}]"),
+            (
+                [None, {"a": timedelta(days=1, microseconds=2)}],
+                "[None, {'a': timedelta(days=1, microseconds=2)}]",
+            ),
             (timedelta(0), "timedelta()"),
             (Repeat.AT_MOST_ONCE, "Repeat.AT_MOST_ONCE"),
             (datetime(2026, 1, 1, tzinfo=UTC), "datetime(2026, 1, 1, tzinfo=UTC)"),
@@ -272,7 +273,9 @@ class TestStrategies:
             returned = add_returns(returned, split_refund(order, returned, refund))
         assert sum(part.minor for part in returned.values()) == order.total.minor
 
-    @pytest.mark.parametrize("cls", [Order, OrderLine, Money, crmkit.Contact, ContactPoint, Message, crmkit.Facts])
+    @pytest.mark.parametrize(
+        "cls", [Order, OrderLine, Money, crmkit.Contact, ContactPoint, Message, crmkit.Facts]
+    )
     def test_hypothesis_finds_them_by_type(self, cls: type) -> None:
         register()
 
@@ -361,7 +364,9 @@ class TestSuites:
             broken_laws(type("Mine", (RewardRuleSuite,), members))
 
     def test_an_unknown_claim_is_refused_when_the_class_is_made(self) -> None:
-        with pytest.raises(ValueRefused, match=r"Mine.claims: there is no claim 'monoton'; did you mean 'monotone'"):
+        with pytest.raises(
+            ValueRefused, match=r"Mine.claims: there is no claim 'monoton'; did you mean 'monotone'"
+        ):
             type("Mine", (RewardRuleSuite,), {"claims": {"monoton": True}})
         with pytest.raises(ValueRefused, match=r"Mine.claims: 'gross' is not a valid Base"):
             type("Mine", (RewardRuleSuite,), {"claims": {"base": "gross"}})

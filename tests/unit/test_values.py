@@ -231,6 +231,14 @@ class TestSecret:
             __import__("pickle").dumps(secret)
 
 
+def test_a_run_of_combining_marks_does_not_hang() -> None:
+    """Putting a run in order takes quadratic time: 40,000 marks took seven seconds."""
+    with pytest.raises(ValueRefused, match="30 combining marks in a row"):
+        Contact(id=uuid.uuid4(), name="a" + "\u0301\u0323" * 40_000)
+    zalgo = "a" + "\u0323\u0301" * 15
+    assert Contact(id=uuid.uuid4(), name=zalgo).name
+
+
 def test_allocation_refuses_what_cannot_be_split() -> None:
     assert allocate(0, [0, 0]) == (0, 0)
     with pytest.raises(ValueRefused, match="all are 0"):

@@ -35,6 +35,7 @@ class Claim:
     Args:
         token: stands in each row; what is written later is written only where it still stands.
         at: when they were claimed.
+        until: when the lease is over.
         tried: those that may be tried.
         decided: those of which it is known already what becomes of them.
         contacts: whom they go to, by id.
@@ -43,6 +44,7 @@ class Claim:
 
     token: UUID
     at: datetime
+    until: datetime
     tried: tuple[Case, ...] = ()
     decided: tuple[tuple[Case, Verdict], ...] = ()
     contacts: Mapping[UUID, Contact] = attrs.field(factory=dict)
@@ -92,6 +94,7 @@ class Claimer:
         return Claim(
             token=token,
             at=now,
+            until=now + self._lease,
             tried=tried,
             decided=tuple((case, verdict) for case, verdict in pairs if verdict is not None),
             contacts=read_contacts(tx, tried),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,13 +32,14 @@ class Desk:
     Args:
         notes: takes what came of those that are not sent.
         claim: the claim.
-        lease: how long a renewed claim holds.
+        lease: how long a claim holds, and at least two sends.
     """
 
     def __init__(self, notes: Notes, claim: Claim, lease: timedelta) -> None:
         self._notes = notes
         self._claim = claim
         self._lease = lease
+        self._leased_until = claim.until
         self._stale_at = claim.at + min(lease / 2, FRESH)
         self._contacts: Mapping[UUID, Contact] = claim.contacts
 
@@ -51,9 +52,15 @@ class Desk:
         self._contacts = self._notes.crm.transact(self._renew)
         self._stale_at = now + min(self._lease / 2, FRESH)
 
+    def lease(self, needed: timedelta) -> datetime | None:
+        """Return when the lease of a delivery that is handed off now is to end; None if it is long enough."""
+        now = self._notes.crm.clock()
+        return None if self._leased_until >= now + needed else now + self._lease
+
     def _renew(self, tx: Transaction) -> Mapping[UUID, Contact]:
         ids = self._notes.settler.open
-        outbox.renew(tx.sql, list(ids), self._claim.token, tx.now + self._lease)
+        self._leased_until = tx.now + self._lease
+        outbox.renew(tx.sql, list(ids), self._claim.token, self._leased_until)
         return read_contacts(tx, [case for case in self._claim.tried if case.status.delivery.id in ids])
 
     def ready(self, case: Case) -> tuple[Case, Delivery] | None:

@@ -12,7 +12,6 @@ import attrs
 from crmkit.delivery.report import Tally
 from crmkit.events import LogEntry
 from crmkit.sql.relay import add_cursor, last_position, move_cursor, read_cursors, take_cursor
-from crmkit.text import clean
 from crmkit.transaction.reactions import Failure, record_failure
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def relay_events(crm: CRM, relay: str, lease: timedelta, tally: Tally) -> None:
         lease: after how long another process goes on where this one died.
         tally: counts.
     """
-    name = f"relay:{clean(relay, 'relay', limit=80, empty=False)}"
+    name = f"relay:{relay}"
     taken = crm.transact(lambda tx: _take(tx, name, lease))
     if taken is not None:
         _Relay(crm, name, taken, lease, tally).run()

@@ -15,9 +15,11 @@ from crmkit.delivery.relay import relay_events
 from crmkit.delivery.report import Report, Tally
 from crmkit.delivery.sending import Sending
 from crmkit.delivery.settle import Settler
+from crmkit.errors import ValueRefused
 from crmkit.messages import Delivery
 from crmkit.sql.events import number_events
 from crmkit.sql.schema import PLACE, read_stamp
+from crmkit.text import clean
 
 if TYPE_CHECKING:
     from crmkit.crm import CRM
@@ -37,8 +39,14 @@ def run_due(crm: CRM, *, relay: str, limit: int, lease: timedelta) -> Report:
         lease: how long a claim holds if this process dies.
 
     Raises:
+        ValueRefused: if an argument is wrong; nothing is done then.
         Exception: the first error of the database, or in a strict CRM of a plugin, after every step was tried.
     """
+    clean(relay, "relay", limit=80, empty=False)
+    if type(limit) is not int or limit < 0:
+        raise ValueRefused(f"limit is {limit!r}; it must be a whole number from 0 on")
+    if not isinstance(lease, timedelta) or lease <= timedelta(0):
+        raise ValueRefused(f"lease is {lease!r}; it must be a positive timedelta")
     tally = Tally()
     steps: Sequence[tuple[str, Callable[[], None]]] = (
         ("numbering events", lambda: _number(crm, tally)),
@@ -108,8 +116,9 @@ def _hold(crm: CRM) -> str:
     stamp = crm.transact(lambda tx: read_stamp(tx.sql, PLACE))
     if stamp == crm.place:
         return ""
+    owner = f"belongs to {stamp!r}" if stamp else "was never adopted"
     return (
-        f"this database belongs to {stamp!r} and is used from {crm.place!r}, so it may be a copy; "
+        f"this database {owner} and is used from {crm.place!r}, so it may be a copy; "
         "to send from here call crm.adopt(), then crm.release()"
     )
 

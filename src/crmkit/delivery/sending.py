@@ -46,8 +46,8 @@ class Sending:
         self._notes = Notes(crm, channel, settler)
         self._settler = settler
         # what came of one delivery is written with the hand-off of the next, so a lease outlives two sends
-        self._lease = max(lease, 2 * self._notes.spec.timeout + _GRACE)
-        self._desk = Desk(self._notes, claim, self._lease)
+        self._two_sends = 2 * self._notes.spec.timeout + _GRACE
+        self._desk = Desk(self._notes, claim, max(lease, self._two_sends))
 
     def run(self, cases: Sequence[Case]) -> None:
         """Send deliveries and note what came of each; an exception of the channel fails nothing else."""
@@ -113,7 +113,7 @@ class Sending:
         if self._notes.spec.dedup in HARMLESS:
             return Handoff(None)
         ids = [delivery.id for _, delivery in ready]
-        return Handoff(lambda: self._settler.hand_off(ids, self._crm.clock() + self._lease))
+        return Handoff(lambda: self._settler.hand_off(ids, self._desk.lease(self._two_sends)))
 
     def _raised(self, error: BaseException, handoff: Handoff, delivery: Delivery) -> Outcome:
         if handoff.fault is not None:

@@ -92,12 +92,12 @@ class Settler:
         if self._crm.strict:
             self._tally.raise_later(error)
 
-    def hand_off(self, ids: Sequence[UUID], until: datetime) -> None:
+    def hand_off(self, ids: Sequence[UUID], until: datetime | None) -> None:
         """Mark durably that the provider may act on deliveries from here on, and write what is waiting.
 
         Args:
             ids: the deliveries.
-            until: when their lease ends.
+            until: when their lease is to end; None if it is long enough.
 
         Raises:
             ClaimLost: if the lease was over and one of them is no longer this worker's.
@@ -108,7 +108,7 @@ class Settler:
     def flush(self) -> None:
         """Write what is waiting."""
         if self._waiting or self._failures:
-            self._write((), None)
+            self._write(())
 
     def give_back(self, now: datetime) -> None:
         """Write what is known, and queue again what was not tried, because the worker has to stop."""
@@ -116,7 +116,7 @@ class Settler:
             self.add(case, put_back(case, now))
         self.flush()
 
-    def _write(self, ids: Sequence[UUID], until: datetime | None) -> bool:
+    def _write(self, ids: Sequence[UUID], until: datetime | None = None) -> bool:
         try:
             written = self._crm.transact(lambda tx: self._together(tx, ids, until))
         except (Exception, SystemExit):
@@ -135,7 +135,7 @@ class Settler:
         return attrs.evolve(self._settle(tx, self._waiting, None), marked=marked)
 
     def _mark(self, tx: Transaction, ids: Sequence[UUID], until: datetime | None) -> bool:
-        return until is None or outbox.hand_off(tx.sql, ids, self._token, until)
+        return not ids or outbox.hand_off(tx.sql, ids, self._token, until)
 
     def _has_reactions(self) -> bool:
         events = {_event_class(verdict) for _, verdict in self._waiting if verdict.state in _SETTLED}

@@ -47,7 +47,8 @@ def borrow(target: Any) -> Connection:
     if not connection.in_transaction():
         connection.begin()  # as its first statement would: a later begin_nested() is known to stand inside it
     raw = connection.connection.dbapi_connection
-    _ensure_transaction(raw, family(connection.dialect), nested=_unproved_savepoint(connection))
+    ensure_transaction(raw, family(connection.dialect), nested=_unproved_savepoint(connection))
+    _refuse_failed(raw, family(connection.dialect))
     if not connection.in_nested_transaction():
         connection.info[_JOINED] = connection.get_transaction()
     return connection
@@ -81,7 +82,8 @@ def _of_driver(raw: Any) -> Connection:
             f"or a connection of one of: {', '.join(_DRIVERS)}"
         )
     engine = _engine(_DRIVERS[module])
-    _ensure_transaction(raw, family(engine.dialect), nested=False)
+    ensure_transaction(raw, family(engine.dialect))
+    _refuse_failed(raw, family(engine.dialect))
     _lent.connection = _Guarded(raw, module)
     try:
         return engine.connect()
@@ -99,7 +101,8 @@ def _engine(name: str) -> Engine:
     url = make_url(f"{name}://")
     cls = url.get_dialect()
     dialect = cls(dbapi=cls.import_dbapi())  # type: ignore[call-arg]
-    return Engine(NullPool(lambda: _lent.connection, dialect=dialect), dialect, url)
+    pool = NullPool(lambda: _lent.connection, dialect=dialect)
+    return Engine(pool, dialect, url, hide_parameters=True)
 
 
 class _Guarded:
@@ -110,6 +113,8 @@ class _Guarded:
         self._module = module
 
     def cursor(self, *args: Any, **options: Any) -> Any:
+        if self._module not in ("pymysql", "MySQLdb"):  # which would have to ask the server each time
+            ensure_transaction(self._raw, "sqlite" if self._module == "sqlite3" else "postgresql")
         if self._module == "psycopg":
             plain = import_module("psycopg.rows").tuple_row
             return self._raw.cursor(*args, **{**options, "row_factory": plain})
@@ -135,7 +140,17 @@ class _Guarded:
         return getattr(self._raw, name)
 
 
-def _ensure_transaction(raw: Any, database: str, *, nested: bool) -> None:
+def ensure_transaction(raw: Any, database: str, *, nested: bool = False) -> None:
+    """Refuse a driver's connection on which each statement would commit, and begin where it would only later.
+
+    Args:
+        raw: the driver's connection.
+        database: sqlite, postgresql or mariadb.
+        nested: whether a SAVEPOINT is open of which nobody knows whether a BEGIN stands before it.
+
+    Raises:
+        TransactionRequired: if the connection is in autocommit mode without a transaction.
+    """
     if database == "sqlite":
         _ensure_sqlite(raw, nested)
     elif database == "postgresql":
@@ -164,15 +179,17 @@ def _ensure_sqlite(raw: Any, nested: bool) -> None:
 
 
 def _ensure_postgresql(raw: Any) -> None:
-    status = int(raw.info.transaction_status)
-    if status == _IN_ERROR:
-        raise TransactionPoisoned(
-            "an earlier error ended the PostgreSQL transaction; roll back before crm.join(...)"
-        )
-    if status == _IDLE and raw.autocommit:
+    if raw.autocommit and int(raw.info.transaction_status) == _IDLE:
         raise TransactionRequired(
             "the PostgreSQL connection is in autocommit mode and no transaction is open; use "
             "`with connection.transaction():`, an engine without AUTOCOMMIT, or Django's transaction.atomic()"
+        )
+
+
+def _refuse_failed(raw: Any, database: str) -> None:
+    if database == "postgresql" and int(raw.info.transaction_status) == _IN_ERROR:
+        raise TransactionPoisoned(
+            "an earlier error ended the PostgreSQL transaction; roll back before crm.join(...)"
         )
 
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Executable, Table, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from crmkit.errors import RetryTransaction, TransactionPoisoned, ValueRefused
+from crmkit.errors import (
+    CrmkitError,
+    RetryTransaction,
+    TransactionPoisoned,
+    TransactionRequired,
+    ValueRefused,
+)
 from crmkit.sql.types import family
 
 Row = Mapping[str, Any]
@@ -18,10 +25,14 @@ Row = Mapping[str, Any]
 _RETRY_STATES = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 _FATAL_STATES = {"25P02", "53100", "57P01", "57P02", "57P03"}  # failed transaction, disk full, shutdown
 _RETRY_NUMBERS = {1020, 1205, 1213}  # record changed, lock wait time-out, deadlock
-_FATAL_NUMBERS = {1021, 1114, 2006, 2013}  # disk full, table full, gone away, lost connection
+_FATAL_NUMBERS = {1021, 1114, 1927, 2006, 2013}  # disk full, table full, killed, gone away, lost connection
 _DUPLICATE = 1062
 _SQLITE_RETRY = {5, 6}  # busy, locked
 _SQLITE_FATAL = {10, 11, 13, 26}  # I/O error, corrupt, full, not a database
+_IN_ERROR = 3  # libpq's PQTRANS_INERROR
+
+#: Tells apart the savepoints of transactions that are joined to one connection: MariaDB drops one of the same name.
+_NUMBERS = count()
 
 
 class Sql:
@@ -33,12 +44,20 @@ class Sql:
     """
 
     def __init__(self, connection: Connection, tables: Mapping[str, Table]) -> None:
-        self.connection = connection
+        self._connection = connection
+        self._transaction = connection.get_transaction() or connection.begin()
         self.database = family(connection.dialect)
         self.tables = tables
-        self.poisoned = False
+        self._verdict: RetryTransaction | TransactionPoisoned | None = None
+        self._name = f"crmkit_{next(_NUMBERS) % 1000}"
         self._depth = 0
         self._wanted = 0
+
+    @property
+    def connection(self) -> Connection:
+        """The connection itself, with the savepoints of `isolated` set: what is written there is undone as well."""
+        self._open_savepoint()
+        return self._connection
 
     def execute(
         self, statement: Executable, parameters: Row | Sequence[Row] | None = None
@@ -48,12 +67,14 @@ class Sql:
         Raises:
             RetryTransaction: if the database chose this transaction to give way.
             TransactionPoisoned: if an error ended the transaction.
+            TransactionRequired: if the host has ended the transaction.
             ValueRefused: if a column's type refuses a value.
         """
+        self._refuse_ended()
         if self._depth < self._wanted:
             self._open_savepoint()
         try:
-            return self.connection.execute(statement, parameters)
+            return self._connection.execute(statement, parameters)
         except DBAPIError as error:
             self._judge(error)
             raise
@@ -85,39 +106,81 @@ class Sql:
         self._wanted += 1
         try:
             yield
+            if self._depth == self._wanted and self._fails():
+                raise CrmkitError(
+                    "a database error was caught where it happened, and PostgreSQL answers nothing after one; "
+                    "put tx.sql.isolated() around what may fail"
+                )
+        except Exception as error:
+            if self._verdict is None and isinstance(error, DBAPIError):
+                self._verdict = judge(error)
+            self._leave("ROLLBACK TO SAVEPOINT")
+            self._raise_verdict(error)
+            raise
         except BaseException:
             self._leave("ROLLBACK TO SAVEPOINT")
             raise
         self._leave("RELEASE SAVEPOINT")
+        self._raise_verdict(None)
+
+    def check(self) -> None:
+        """Raise what ended the transaction, for whoever believes that it goes on.
+
+        Raises:
+            RetryTransaction: as `execute` did when it happened.
+            TransactionPoisoned: as `execute` did, or if another's statement failed.
+        """
+        self._raise_verdict(None)
+        if self._fails():
+            raise TransactionPoisoned(
+                "a database error that somebody caught ended the PostgreSQL transaction"
+            )
+
+    def _fails(self) -> bool:
+        if self.database != "postgresql" or self._connection.invalidated:
+            return False
+        raw: Any = self._connection.connection.dbapi_connection
+        return int(raw.info.transaction_status) == _IN_ERROR
+
+    def _refuse_ended(self) -> None:
+        self._raise_verdict(None)
+        if self._connection.get_transaction() is not self._transaction:
+            raise TransactionRequired(
+                "the transaction in which this was joined has ended; call crm.join(...) again in the next one"
+            )
+
+    def _raise_verdict(self, cause: BaseException | None) -> None:
+        if self._verdict is not None and self._verdict is not cause:
+            raise self._verdict from cause or self._verdict.__cause__
 
     def _open_savepoint(self) -> None:
         while self._depth < self._wanted:
             self._depth += 1
-            self._driver(f"SAVEPOINT crmkit_{self._depth}")
+            self._driver(f"SAVEPOINT {self._name}_{self._depth}")
 
     def _leave(self, how: str) -> None:
         opened, self._wanted = self._depth == self._wanted, self._wanted - 1
         if not opened:
             return
         self._depth -= 1
-        if self.poisoned:
+        if self._verdict is not None:
             return
-        self._driver(f"{how} crmkit_{self._depth + 1}")
+        self._driver(f"{how} {self._name}_{self._depth + 1}")
         if how.startswith("ROLLBACK"):
-            self._driver(f"RELEASE SAVEPOINT crmkit_{self._depth + 1}")
+            self._driver(f"RELEASE SAVEPOINT {self._name}_{self._depth + 1}")
 
     def _driver(self, statement: str) -> None:
         try:
-            self.connection.exec_driver_sql(statement)
+            self._connection.exec_driver_sql(statement)
         except DBAPIError as error:
             self._judge(error)
-            raise
+            self._verdict = TransactionPoisoned(f"the transaction was ended by somebody: {_short(error)}")
+            raise self._verdict from error
 
     def _judge(self, error: DBAPIError) -> None:
-        verdict = judge(error)
-        if verdict is not None:
-            self.poisoned = True
-            raise verdict from error
+        self._verdict = judge(error)
+        if self._verdict is not None:
+            raise self._verdict from error
 
 
 def judge(error: DBAPIError) -> RetryTransaction | TransactionPoisoned | None:
@@ -126,7 +189,7 @@ def judge(error: DBAPIError) -> RetryTransaction | TransactionPoisoned | None:
     state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
     code = getattr(original, "sqlite_errorcode", None)
     number = _number(error)
-    short = str(original).strip().split("\n")[0][:200]
+    short = _short(error)
     if (
         state in _RETRY_STATES
         or number in _RETRY_NUMBERS
@@ -137,6 +200,10 @@ def judge(error: DBAPIError) -> RetryTransaction | TransactionPoisoned | None:
     if fatal or error.connection_invalidated or (code is not None and code & 0xFF in _SQLITE_FATAL):
         return TransactionPoisoned(f"the database ended the transaction: {short}")
     return None
+
+
+def _short(error: DBAPIError) -> str:
+    return str(error.orig).strip().split("\n")[0][:200]
 
 
 def _number(error: DBAPIError) -> int | None:

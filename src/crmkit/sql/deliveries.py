@@ -54,7 +54,8 @@ def delivery_row(status: DeliveryStatus) -> dict[str, Any]:
 
 def read_delivery(row: Any) -> DeliveryStatus:
     """Return what a row of the deliveries table holds."""
-    content = {name: row.content[name] for name in _CONTENT if name in row.content}
+    stored = row.content
+    content = {name: stored[name] for name in _CONTENT if name in stored}
     template, data = content.pop("template", ""), content.pop("data", {})
     return DeliveryStatus(
         delivery=Delivery(

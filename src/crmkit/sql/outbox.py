@@ -72,9 +72,19 @@ def postpone(sql: Sql, due: Mapping[UUID, datetime]) -> None:
         sql.execute(statement, [{"b_id": id, "b_due": at} for id, at in due.items()])
 
 
-def hand_off(sql: Sql, ids: Sequence[UUID], token: UUID, until: datetime) -> bool:
-    """Mark that the provider may act on deliveries from here on; say whether all are still the worker's."""
-    return _of_claim(sql, ids, token, {"state": DeliveryState.HANDED, "due_at": until}) == len(ids)
+def hand_off(sql: Sql, ids: Sequence[UUID], token: UUID, until: datetime | None) -> bool:
+    """Mark that the provider may act on deliveries from here on; say whether all are still the worker's.
+
+    Args:
+        sql: the transaction's connection.
+        ids: the deliveries.
+        token: the worker's claim.
+        until: when their lease is to end; None leaves it.
+    """
+    values: dict[str, Any] = {"state": DeliveryState.HANDED}
+    if until is not None:
+        values["due_at"] = until
+    return _of_claim(sql, ids, token, values) == len(ids)
 
 
 def renew(sql: Sql, ids: Sequence[UUID], token: UUID, until: datetime) -> None:

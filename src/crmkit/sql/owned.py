@@ -9,6 +9,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from crmkit.errors import ConfigError
+from crmkit.sql.borrow import ensure_transaction
 from crmkit.sql.connection import judge
 from crmkit.sql.types import family
 
@@ -38,18 +39,19 @@ def _own_engine(target: str) -> Engine:
     try:
         url = make_url(target)
         if url.get_backend_name() != "sqlite":
-            return create_engine(url)
+            return create_engine(url, hide_parameters=True)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigError(f"the database URL cannot be used: {error}") from None
-    arguments = {"timeout": 30, "check_same_thread": False}
+    options: dict[str, Any] = {
+        "connect_args": {"timeout": 30, "check_same_thread": False},
+        "hide_parameters": True,  # an error goes to logs, where names and addresses are out of place
+    }
     if url.database and url.database != ":memory:" and "mode=memory" not in url.database:
-        engine = create_engine(url, connect_args=arguments)
+        engine = create_engine(url, **options)
         event.listen(engine, "connect", _write_ahead)
         return engine
     # a database in memory is its one connection: a second one waits for it instead of seeing another database
-    return create_engine(
-        url, connect_args=arguments, poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=10
-    )
+    return create_engine(url, **options, poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=10)
 
 
 def _write_ahead(raw: Any, record: Any) -> None:
@@ -61,11 +63,14 @@ def begin(engine: Engine) -> Connection:
 
     Raises:
         RetryTransaction: if another writer held SQLite's lock for longer than the time-out.
+        TransactionRequired: if the host's engine is in autocommit mode.
     """
     connection = engine.connect()
     try:
-        if family(connection.dialect) == "sqlite":
-            raw: Any = connection.connection.dbapi_connection
+        raw: Any = connection.connection.dbapi_connection
+        if family(connection.dialect) != "sqlite":
+            ensure_transaction(raw, family(connection.dialect))
+        else:
             connection.begin()  # an engine whose host sends BEGIN in a listener does so here
             if not raw.in_transaction:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")

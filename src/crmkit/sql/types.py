@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from unicodedata import is_normalized, normalize
 from uuid import UUID
 
 from sqlalchemy.engine import Dialect
@@ -15,6 +14,7 @@ from sqlalchemy.types import UserDefinedType
 
 from crmkit.clock import from_micros, micros
 from crmkit.errors import ValueRefused
+from crmkit.text import nfc
 
 _Process = Callable[[Any], Any]
 _FAMILIES = {"postgresql": "postgresql", "mysql": "mariadb", "mariadb": "mariadb", "sqlite": "sqlite"}
@@ -160,7 +160,7 @@ def _text(value: str | None) -> str | None:
         return None
     if value.isascii() and "\x00" not in value:
         return value if type(value) is str else str.__str__(value)  # an enum's member is sent as its text
-    text = value if is_normalized("NFC", value) else normalize("NFC", value)
+    text = nfc(value, "text")
     if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
         raise ValueRefused(f"text holds NUL or a lone surrogate: {text[:60]!r}")
     return text

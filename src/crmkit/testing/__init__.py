@@ -32,7 +32,23 @@ _HOMES = {
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
-__all__ = sorted([*_HOME, "strategies"])
+__all__ = [
+    "BAD_EMAILS",
+    "ChannelSuite",
+    "Crash",
+    "FakeClock",
+    "LawBroken",
+    "Outbox",
+    "OutboxMessage",
+    "RecordingChannel",
+    "RewardRuleSuite",
+    "StorageSuite",
+    "as_code",
+    "broken_laws",
+    "memory_crm",
+    "outbox",
+    "strategies",
+]
 
 
 def __getattr__(name: str) -> Any:

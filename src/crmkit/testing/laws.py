@@ -91,15 +91,15 @@ def law_of(function: object) -> Law | None:
 
 def laws_in(cls: type) -> dict[str, Any]:
     """Return the law methods of a suite by name, also those that are switched off, by number."""
-    found = {name: member for home in reversed(cls.__mro__) for name, member in vars(home).get(_LAWS, {}).items()}
+    found = {
+        name: member for home in reversed(cls.__mro__) for name, member in vars(home).get(_LAWS, {}).items()
+    }
     return dict(sorted(found.items(), key=lambda item: item[1].crmkit_law.number))
 
 
 def missing(cls: type, needed: Law) -> tuple[str, ...]:
     """Return which needs of a law a suite does not meet."""
-    return tuple(
-        need for need in needed.needs if not any(is_written(cls, name) for name in need.split("|"))
-    )
+    return tuple(need for need in needed.needs if not any(is_written(cls, name) for name in need.split("|")))
 
 
 def is_written(cls: type, name: str) -> bool:

@@ -105,7 +105,9 @@ def broken_laws(suite: type[Suite], *numbers: int) -> tuple[LawBroken, ...]:
     Raises:
         ValueRefused: if a law is named that the suite does not claim.
     """
-    claimed = {function.crmkit_law.number: name for name, function in laws_in(suite).items() if getattr(suite, name)}
+    claimed = {
+        function.crmkit_law.number: name for name, function in laws_in(suite).items() if getattr(suite, name)
+    }
     if unknown := set(numbers) - claimed.keys():
         raise ValueRefused(f"{suite.__name__} claims the laws {sorted(claimed)}, not {sorted(unknown)}")
     found: list[LawBroken] = []

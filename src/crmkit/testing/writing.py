@@ -35,12 +35,16 @@ def as_code(value: Any) -> str:
     if type(value) is list:
         return "[" + ", ".join(map(as_code, value)) + "]"
     if type(value) is tuple:
-        return "(" + "".join(f"{as_code(item)}, " for item in value)[: None if len(value) == 1 else -2].rstrip() + ")"
+        return (
+            "("
+            + "".join(f"{as_code(item)}, " for item in value)[: None if len(value) == 1 else -2].rstrip()
+            + ")"
+        )
     return _call(value) if attrs.has(type(value)) else repr(value)
 
 
 def _instant(value: datetime) -> str:
-    parts = list(value.timetuple()[:6]) + [value.microsecond]
+    parts = [*value.timetuple()[:6], value.microsecond]
     while len(parts) > 3 and parts[-1] == 0:
         parts.pop()
     zone = "UTC" if value.tzinfo is UTC else repr(value.tzinfo)
@@ -61,9 +65,10 @@ def _call(value: Any) -> str:
 
 
 def _default(field: attrs.Attribute[Any], value: Any) -> Any:
-    if not isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
-        return field.default
-    return field.default.factory(value) if field.default.takes_self else field.default.factory()
+    default: Any = field.default
+    if not isinstance(default, attrs.Factory):  # type: ignore[arg-type]
+        return default
+    return default.factory(value) if default.takes_self else default.factory()
 
 
 def _unnumbered(order: Order) -> Order:

@@ -163,7 +163,11 @@ class Orders:
                 raise KeyConflict(event_key, stored=stored.event, given=order)
             return self._outcome(row, stored, replayed=True)
         self._allow(
-            row, "amended", at, run, row.state in (OrderState.PLACED, OrderState.PAID) and not row.refunded
+            row,
+            "amended",
+            at,
+            run,
+            row.state in (OrderState.PLACED, OrderState.PAID) and not self._returned(row),
         )
         decision = self._decide(order, at, self._contact(row), run) if row.is_paid else Decision()
         event = OrderAmended(order=order, awards=decision.awards, refusals=decision.refusals)
@@ -381,7 +385,7 @@ class Orders:
         return self._tx.contacts.get_many([row.contact_id]).get(row.contact_id)
 
     def _returned(self, row: OrderRow) -> Mapping[str, Returned]:
-        return _returned(self._tx.events.of_subject(row.id, locked=True)) if row.refunded else {}
+        return _returned(self._tx.events.of_subject(row.id, locked=True))
 
     def _allow(self, row: OrderRow, step: str, at: datetime, run: Effects, allowed: bool) -> None:
         if not allowed:
@@ -445,8 +449,12 @@ class Orders:
 
 
 def _returned(entries: Sequence[LogEntry]) -> Mapping[str, Returned]:
-    refunds = [entry.event.returned for entry in entries if isinstance(entry.event, OrderRefunded)]
-    return refunds[-1] if refunds else {}
+    # a sum, not the last one's `returned`: ids made by several processes tell no order
+    total: Mapping[str, Returned] = {}
+    for entry in entries:
+        if isinstance(entry.event, OrderRefunded):
+            total = add_returns(total, entry.event.parts)
+    return total
 
 
 def _minus(total: Mapping[str, Returned], parts: Mapping[str, Returned]) -> dict[str, Returned]:

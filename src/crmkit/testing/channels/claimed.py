@@ -23,9 +23,15 @@ class ClaimedLaws(Stage):
         before = self._count()
         context = self.context(self._handed_off_nothing)
         answers = [channel.lookup(one, context) for one in (known, unknown, known)]  # type: ignore[union-attr]
-        if not isinstance(answers[0], (Accepted, Pending)) or answers[1] is not None or answers[2] != answers[0]:
+        if (
+            not isinstance(answers[0], (Accepted, Pending))
+            or answers[1] is not None
+            or answers[2] != answers[0]
+        ):
             raise self.broken(
-                17, expected="Accepted for what was sent, None for what was not, the same again", found=shown(answers)
+                17,
+                expected="Accepted for what was sent, None for what was not, the same again",
+                found=shown(answers),
             )
         if self._count() != before:
             raise self.broken(17, expected="no effect", found=f"{self._count() - before} effect(s)")

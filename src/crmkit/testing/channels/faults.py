@@ -38,7 +38,9 @@ class FaultLaws(Stage):
             raise self.broken(6, expected="Deferred, and no effect", found=tried)
         told = tried.outcome.retry_after
         if asked is not None and (told is None or abs(told - asked) > _SECOND):
-            raise self.broken(6, expected=f"retry_after {asked}, as the provider asked", found=f"retry_after {told}")
+            raise self.broken(
+                6, expected=f"retry_after {asked}, as the provider asked", found=f"retry_after {told}"
+            )
 
     @law(7, "attempts|refuse|throttle|drop_before")
     def test_07_no_hidden_retry(self) -> None:
@@ -57,9 +59,11 @@ class FaultLaws(Stage):
         """A connection that breaks before the hand-off is answered with `Deferred`; nothing was sent."""
         self.drop_before()
         tried, _ = self._two(14)
-        allowed: tuple[type[Outcome], ...] = (Deferred, Unknown) if tried.handoffs else (Deferred,)  # type: ignore[assignment]
+        allowed: tuple[type[Outcome], ...] = (Deferred, Unknown) if tried.handoffs else (Deferred,)
         if not isinstance(tried.outcome, allowed) or tried.arrived:
-            raise self.broken(14, expected="Deferred (Unknown only after a hand-off), and no effect", found=tried)
+            raise self.broken(
+                14, expected="Deferred (Unknown only after a hand-off), and no effect", found=tried
+            )
 
     @law(15, "received", "drop_after")
     def test_15_a_break_after_the_effect_is_unknown(self) -> None:
@@ -82,12 +86,16 @@ class FaultLaws(Stage):
     def _two(self, number: int) -> tuple[Attempt, Attempt]:
         """Send two deliveries over one sender; the first meets what the provider was told to do."""
         tried, after = self._unslept(
-            number, lambda sender: (self.attempt(sender, self.delivery(1)), self.attempt(sender, self.delivery(2)))
+            number,
+            lambda sender: (self.attempt(sender, self.delivery(1)), self.attempt(sender, self.delivery(2))),
         )
         for one in (tried, after):
             if one.error is not None:
                 raise self.broken(
-                    number, expected="an answer", found=one, hint="turn what the provider says into an outcome"
+                    number,
+                    expected="an answer",
+                    found=one,
+                    hint="turn what the provider says into an outcome",
                 )
         return tried, after
 

@@ -32,7 +32,7 @@ HOSTILE: tuple[dict[str, Any], ...] = (
     {"text": "y" * 20_000},
     {"text": "\x01\x08\x0c\x1b]0;title\x07\x85\u2028\u2029"},
     {"text": "{{ 7*7 }} {0} %s %(name)s ${name} $(id) `id` '; DROP TABLE users; --"},
-    {"text": "{\"a\": [}", "html": "<script>alert(1)</script>\r\n.\r\n<p>]]></p>"},
+    {"text": '{"a": [}', "html": "<script>alert(1)</script>\r\n.\r\n<p>]]></p>"},
     {"text": "text", "html": "<p>" + "ữ" * 5_000 + "</p>"},
     {"locale": "vi", "topic": "ქულები", "headers": {"X-Note": "Ngọc " * 40}},
 )

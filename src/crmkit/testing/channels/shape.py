@@ -59,7 +59,9 @@ class ShapeLaws(Stage):
         after = self.send(self.delivery(3))
         for number, tried in enumerate([*sent, after], 1):
             if not tried.taken or len(tried.arrived) != 1:
-                raise self.broken(10, expected=f"each instance sends; delivery {number} has 1 effect", found=tried)
+                raise self.broken(
+                    10, expected=f"each instance sends; delivery {number} has 1 effect", found=tried
+                )
         changed = [name for name, value in _class_state(one).items() if value != before.get(name, value)]
         shared = sorted(_own_containers(one).keys() & _own_containers(other).keys())
         same = [name for name in shared if _own_containers(one)[name] is _own_containers(other)[name]]
@@ -163,7 +165,9 @@ def disguises(secret: str) -> set[str]:
     """Return the forms in which a secret is still readable: plain, in a URL, in hexadecimal, in base64."""
     raw = secret.encode()
     forms = {secret, quote(secret), quote(secret, safe=""), raw.hex()}
-    for shift in range(3):  # wherever it stands in what was encoded; the outer characters belong to its neighbours
+    for shift in range(
+        3
+    ):  # wherever it stands in what was encoded; the outer characters belong to its neighbours
         code = base64.b64encode(b"\0" * shift + raw).decode()
         forms.add(code[4 if shift else 0 : len(code) // 4 * 4 - 4])
     return {form for form in forms if len(form) >= 4}
@@ -182,6 +186,4 @@ def _class_state(channel: Channel) -> dict[str, Any]:
 
 def _own_containers(channel: Channel) -> dict[str, Any]:
     names = [*getattr(channel, "__dict__", {}), *getattr(type(channel), "__slots__", ())]
-    return {
-        name: value for name in names if isinstance(value := getattr(channel, name, None), _CONTAINERS)
-    }
+    return {name: value for name in names if isinstance(value := getattr(channel, name, None), _CONTAINERS)}

@@ -93,7 +93,9 @@ class Stage(Suite):
 
     def make_channel(self) -> Channel:
         """Return a new channel that talks to the test's provider; every call gives another one."""
-        raise NotImplementedError(f"{type(self).__name__} needs make_channel(self), which returns a new channel")
+        raise NotImplementedError(
+            f"{type(self).__name__} needs make_channel(self), which returns a new channel"
+        )
 
     def make_provider(self) -> AbstractContextManager[Any]:
         """Return a context manager around each test; what it gives is `self.provider`."""

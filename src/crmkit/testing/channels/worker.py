@@ -34,7 +34,7 @@ class WorkerLaws(Stage):
         """A worker killed after the hand-off loses nothing, and repeats only what the dedup class allows."""
         for when in ("at the hand-off", "before the answer"):
             for number, repeat in enumerate(Repeat, 1):
-                self._killed(when, repeat, number if when == "at the hand-off" else number + 2)  # type: ignore[arg-type]
+                self._killed(when, repeat, number if when == "at the hand-off" else number + 2)
 
     @law(8, "received")
     def test_08_what_is_suppressed_is_not_sent(self) -> None:
@@ -73,7 +73,9 @@ class WorkerLaws(Stage):
         least, most = bounds(dedup, repeat)
         scene = f"a channel of class {dedup}, sent {repeat}, killed {when}"
         if not channel.killed:
-            raise self.broken(4, expected=f"a hand-off ({scene})", found=f"none; the delivery is {status.state}")
+            raise self.broken(
+                4, expected=f"a hand-off ({scene})", found=f"none; the delivery is {status.state}"
+            )
         if not least <= effects <= most:
             wanted = str(least) if least == most else f"{least} to {most}"
             raise self.broken(
@@ -92,7 +94,9 @@ class WorkerLaws(Stage):
             with suppress(Killed):
                 crm.run_due()
         except Exception as error:
-            raise self.broken(number, expected="the worker has nothing to complain of", found=said(error)) from error
+            raise self.broken(
+                number, expected="the worker has nothing to complain of", found=said(error)
+            ) from error
 
     def _crm(self, channel: Any, *plugins: object) -> CRM:
         core = {"core": {"secret": "for tests only"}}

@@ -17,6 +17,7 @@ from crmkit.rewards import Award, Facts, NoAward, Owned, RewardRule, evaluate, r
 from crmkit.testing import strategies
 from crmkit.testing.laws import LawBroken
 from crmkit.testing.rewards.claims import Claims, claims_of, rules_of
+from crmkit.testing.rewards.words import amounts_of, words_of
 from crmkit.testing.suite import Suite
 from crmkit.testing.writing import as_code
 
@@ -31,13 +32,20 @@ class Case:
         return as_code(self.facts)
 
 
+def facts_for(rule: RewardRule) -> st.SearchStrategy[Facts]:
+    """Return a strategy for facts that a rule is about: of its triggers, with the words and numbers in it."""
+    triggers = getattr(rule, "triggers", ("order.paid",))
+    return strategies.facts(triggers=triggers, words=words_of(rule), amounts=amounts_of(rule))
+
+
 class Attacks(Suite):
     """What the author of a rule gives, and how the laws use it.
 
     Args (class attributes):
         rule: a `RewardRule`, a function from facts to an award, or a plugin that brings rules.
         claims: what the rule promises: base, monotone, max_per_order, scale.
-        facts: a strategy for the facts to attack it with; by default orders of every kind and currency.
+        facts: a strategy for the facts to attack it with; by default orders of every kind and currency, with the
+            words and numbers that stand in the rule.
         examples: how many facts each law tries; by default as many as the Hypothesis profile says.
     """
 
@@ -78,10 +86,13 @@ class Attacks(Suite):
             self._attack(number, rule, check, more)
 
     def _attack(
-        self, number: int, rule: RewardRule, check: Callable[..., None], more: tuple[st.SearchStrategy[Any], ...]
+        self,
+        number: int,
+        rule: RewardRule,
+        check: Callable[..., None],
+        more: tuple[st.SearchStrategy[Any], ...],
     ) -> None:
-        triggers = getattr(rule, "triggers", ("order.paid",))
-        drawn = self.facts if self.facts is not None else strategies.facts(triggers=triggers)
+        drawn = self.facts if self.facts is not None else facts_for(rule)
 
         def law(case: Case, rest: tuple[Any, ...]) -> None:
             check(rule, case.facts, *rest)
@@ -133,7 +144,14 @@ class Attacks(Suite):
         return total
 
     def against(
-        self, number: int, rule: RewardRule, facts: Facts, *, expected: str, found: str, other: Facts | None = None
+        self,
+        number: int,
+        rule: RewardRule,
+        facts: Facts,
+        *,
+        expected: str,
+        found: str,
+        other: Facts | None = None,
     ) -> LawBroken:
         """Return the error that facts break a law, with the code that repeats it."""
         code = f"facts = {as_code(facts)}\nrule.evaluate(facts)"

@@ -80,7 +80,9 @@ def rules_of(handed: Any, suite: str) -> tuple[RewardRule, ...]:
         ValueRefused: if it is none of these; the message says what would have been right.
     """
     if isinstance(handed, type):
-        raise ValueRefused(f"{suite}.rule is the class {handed.__name__}; give an instance, {handed.__name__}(...)")
+        raise ValueRefused(
+            f"{suite}.rule is the class {handed.__name__}; give an instance, {handed.__name__}(...)"
+        )
     if hasattr(handed, "evaluate"):
         return (handed,)
     if hasattr(handed, "crmkit_reward_rules"):

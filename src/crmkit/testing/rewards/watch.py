@@ -24,9 +24,20 @@ _FUNCTIONS = {
     builtins.input: "input",
 }
 _TODAY = frozenset({"now", "utcnow", "today"})
-_EVENTS = ("open", "socket.", "subprocess.", "os.", "sqlite3.", "urllib.", "shutil.", "http.", "ftplib.", "smtplib.")
+_EVENTS = (
+    "open",
+    "socket.",
+    "subprocess.",
+    "os.",
+    "sqlite3.",
+    "urllib.",
+    "shutil.",
+    "http.",
+    "ftplib.",
+    "smtplib.",
+)
 _ENVIRONMENT: CodeType = type(os.environ).__getitem__.__code__
-_CHANCE: Any = random._inst  # type: ignore[attr-defined]  # behind random.random() and its like
+_CHANCE: Any = random._inst  # behind random.random() and its like
 _LIBRARY = sysconfig.get_path("stdlib")
 
 _watching = threading.local()
@@ -39,7 +50,9 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
         return
     frame = sys._getframe(1)
     if not _is_innocent(frame):
-        seen.append(f"{event.replace('open', 'open()')} {arguments[0]!r}{_place(frame)}" if arguments else event)
+        seen.append(
+            f"{event.replace('open', 'open()')} {arguments[0]!r}{_place(frame)}" if arguments else event
+        )
 
 
 def _is_innocent(frame: FrameType | None) -> bool:

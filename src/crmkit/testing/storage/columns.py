@@ -57,7 +57,9 @@ class ColumnLaws(Stage):
         self.same(12, "instants in order", instants, self._ordered("at"))
         elsewhere = datetime.fromisoformat("2026-03-29T03:30:00.000001+07:00")
         (read,) = self._kept("at", [elsewhere])
-        self.same(12, "an instant of another zone, in UTC", elsewhere.astimezone(UTC).isoformat(), read.isoformat())
+        self.same(
+            12, "an instant of another zone, in UTC", elsewhere.astimezone(UTC).isoformat(), read.isoformat()
+        )
 
     @law(13)
     def test_13_text_is_compared_by_code_point(self) -> None:
@@ -70,7 +72,9 @@ class ColumnLaws(Stage):
         (composed,) = self._kept("long", [normalize("NFD", "Ngọc Ánh")])
         self.same(13, "decomposed text, in NFC", normalize("NFC", "Ngọc Ánh"), composed)
         long = "ა👩‍🚀\r\n" * 20_000
-        self.same(13, "the length of a long text", [len(long)], [len(text) for text in self._kept("long", [long])])
+        self.same(
+            13, "the length of a long text", [len(long)], [len(text) for text in self._kept("long", [long])]
+        )
         for wrong in ("a\x00b", "\ud800"):
             self.refused(13, f"the text {wrong!r}", ValueRefused, partial(self._write, "text", [wrong]))
         self.same(13, "plain data", [_DATA], self._kept("data", [_DATA]))
@@ -87,7 +91,7 @@ class ColumnLaws(Stage):
         with self.crm.begin() as tx:
             ids = self._write(name, values, tx)
         with self.crm.begin() as tx:
-            found = {row.id: row[1] for row in tx.sql.execute(select(one.c.id, one.c[name]))}
+            found = {row["id"]: row[name] for row in tx.sql.execute(select(one.c.id, one.c[name])).mappings()}
         return [found[id] for id in ids]
 
     def _ordered(self, name: str) -> list[Any]:

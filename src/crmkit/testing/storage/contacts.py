@@ -51,7 +51,9 @@ class ContactLaws(Stage):
                 found = tx.contacts.get(contact.id)
                 self.same(1, "the contact", contact, found)
                 self.same(1, "its name, in NFC", normalize("NFC", name), found.name)
-                self.same(1, "its points", [str(p) for p in self._points(number)], [str(p) for p in found.points])
+                self.same(
+                    1, "its points", [str(p) for p in self._points(number)], [str(p) for p in found.points]
+                )
             many = tx.contacts.get_many([contact.id for contact in kept])
             self.same(1, "get_many", {contact.id: contact for contact in kept}, many)
         self.refused(1, "get of an unknown id", NotFound, lambda tx: tx.contacts.get(tx.new_id()))
@@ -59,18 +61,30 @@ class ContactLaws(Stage):
     @law(2, "writable")
     def test_02_a_contact_is_found_by_any_of_its_points(self) -> None:
         """A point finds its contact, email addresses without regard to case; one that nobody has finds None."""
-        points = (_ANN("Ann.Example@Example.com"), ContactPoint.handle("mastodon", "@Ann"), ContactPoint.external("shop", "A1"))
+        points = (
+            _ANN("Ann.Example@Example.com"),
+            ContactPoint.handle("mastodon", "@Ann"),
+            ContactPoint.external("shop", "A1"),
+        )
         with self.crm.begin() as tx:
             ann = tx.contacts.add("Ann", points=points)
             ben = tx.contacts.add("Ben", points=[_ANN("ben@example.com")])
-        nobody = (_ANN("ann@example.com"), ContactPoint.handle("x", "ann"), ContactPoint.external("shop", "a1"))
+        nobody = (
+            _ANN("ann@example.com"),
+            ContactPoint.handle("x", "ann"),
+            ContactPoint.external("shop", "a1"),
+        )
         with self.crm.begin() as tx:
             for point in (*points, _ANN("ann.example@EXAMPLE.com"), ContactPoint.handle("Mastodon", "ANN")):
                 self.same(2, f"find({point})", ann, tx.contacts.find(point))
             for point in nobody:
                 self.same(2, f"find({point})", None, tx.contacts.find(point))
-            self.same(2, "the first point that anybody has", ben, tx.contacts.find(nobody[0], *ben.points, *points))
-            self.same(2, "find_or_add of a known point", ann.id, tx.contacts.find_or_add(points, name="Eve").id)
+            self.same(
+                2, "the first point that anybody has", ben, tx.contacts.find(nobody[0], *ben.points, *points)
+            )
+            self.same(
+                2, "find_or_add of a known point", ann.id, tx.contacts.find_or_add(points, name="Eve").id
+            )
 
     @law(3, "writable")
     def test_03_an_update_changes_what_it_names(self) -> None:
@@ -84,15 +98,21 @@ class ContactLaws(Stage):
             tx.contacts.update(ben.id, name="Ben")  # as it was
         with self.crm.begin() as tx:
             self.same(3, "the contact", changed, tx.contacts.get(ann.id))
-            self.same(3, "the fields", ("ანა", "en", "Asia/Tbilisi"), (changed.name, changed.locale, changed.zone))
+            self.same(
+                3, "the fields", ("ანა", "en", "Asia/Tbilisi"), (changed.name, changed.locale, changed.zone)
+            )
             self.same(3, "another contact", ben, tx.contacts.get(ben.id))
             logged = tx.events.timeline(ann.id)[0].event
             wanted = ContactUpdated(
-                fields=("name", "zone"), before={"name": "Ann", "zone": ""}, after={"name": "ანა", "zone": "Asia/Tbilisi"}
+                fields=("name", "zone"),
+                before={"name": "Ann", "zone": ""},
+                after={"name": "ანა", "zone": "Asia/Tbilisi"},
             )
             self.same(3, "the event", wanted, logged)
             self.same(3, "events of an update that changes nothing", 1, len(tx.events.timeline(ben.id)))
-        self.refused(3, "an unknown field", ValueRefused, lambda tx: tx.contacts.update(ann.id, nickname="Annie"))
+        self.refused(
+            3, "an unknown field", ValueRefused, lambda tx: tx.contacts.update(ann.id, nickname="Annie")
+        )
 
     @law(4, "writable")
     def test_04_a_point_belongs_to_one_contact_unless_it_is_shared(self) -> None:
@@ -104,8 +124,15 @@ class ContactLaws(Stage):
             tx.contacts.remember(ben.id, _ANN("ben@example.com"), _ANN("ben@example.com"))
             kept = tx.contacts.remember(ben.id, _ANN("BEN@example.com"))
         self.same(4, "points, each once", ["email:ben@example.com"], [str(point) for point in kept.points])
-        self.refused(4, "a point of another contact", PointTaken, lambda tx: tx.contacts.remember(ben.id, home))
-        self.refused(4, "a new contact with it", PointTaken, lambda tx: tx.contacts.add("Eve", points=[_ANN("eve@example.com"), home]))
+        self.refused(
+            4, "a point of another contact", PointTaken, lambda tx: tx.contacts.remember(ben.id, home)
+        )
+        self.refused(
+            4,
+            "a new contact with it",
+            PointTaken,
+            lambda tx: tx.contacts.add("Eve", points=[_ANN("eve@example.com"), home]),
+        )
         if self.shared_points:
             with self.crm.begin() as tx:
                 tx.contacts.remember(ben.id, home, shared=True)

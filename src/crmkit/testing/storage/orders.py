@@ -16,7 +16,9 @@ from crmkit.testing.laws import law
 from crmkit.testing.storage.stage import Stage
 from crmkit.transaction import Transaction
 
-_MESSAGE = Message(topic="thank-you", subject="გმადლობთ", text="Cảm ơn bạn.\r\n\tAnn\n", headers={"X-Order": "A1"})
+_MESSAGE = Message(
+    topic="thank-you", subject="გმადლობთ", text="Cảm ơn bạn.\r\n\tAnn\n", headers={"X-Order": "A1"}
+)
 
 
 class OrderLaws(Stage):
@@ -36,7 +38,9 @@ class OrderLaws(Stage):
         self.same(5, "whether it says so", True, again.replayed)
         self.same(5, "rows by table after it", before, self.rows())
         dearer = attrs.evolve(order, lines=(OrderLine("TEA", 2, Money(1001, "GBP")),))
-        self.refused(5, "another order under the key", KeyConflict, lambda tx: tx.orders.record(dearer, state="paid"))
+        self.refused(
+            5, "another order under the key", KeyConflict, lambda tx: tx.orders.record(dearer, state="paid")
+        )
         refund = Refund.of_amount("r1", Money(100, "GBP"))
         given = self._do(lambda tx: tx.orders.refund("A1", refund))
         self.same(5, "a repeated refund", given, self._do(lambda tx: tx.orders.refund("A1", refund)))
@@ -55,7 +59,9 @@ class OrderLaws(Stage):
         self._do(lambda tx: tx.orders.refund("A1", Refund.of_lines("r1", {"1": 1})))
         self._is("A1", OrderState.SHIPPED, 500)
         too_much = Refund.of_amount("r2", Money(1001, "GBP"))
-        self.refused(6, "to refund more than is left", ValueRefused, lambda tx: tx.orders.refund("A1", too_much))
+        self.refused(
+            6, "to refund more than is left", ValueRefused, lambda tx: tx.orders.refund("A1", too_much)
+        )
         self._do(lambda tx: tx.orders.refund("A1", Refund.whole("r3")))
         self._is("A1", OrderState.REFUNDED, 1500)
         with self.crm.begin() as tx:
@@ -70,7 +76,7 @@ class OrderLaws(Stage):
 
     @law(7)
     def test_07_a_rollback_leaves_nothing(self) -> None:
-        """What a transaction recorded is gone when it rolls back, also in the host's transaction, savepoints included."""
+        """What a transaction recorded is gone when it rolls back, also in the host's, savepoints included."""
         self._do(lambda tx: tx.orders.record(self.order("A0"), state="paid"))
         before = self.rows()
         try:
@@ -97,7 +103,9 @@ class OrderLaws(Stage):
         ann, ben = ContactPoint.email("ann@example.com"), ContactPoint.email("ben@example.com")
         queued = self._do(lambda tx: tx.messages.queue(_MESSAGE, channel="email", key="m1", to=ann))
         again = self._do(lambda tx: tx.messages.queue(_MESSAGE, channel="email", key="m1", to=ann))
-        self.same(14, "the stored delivery", (queued.delivery.id, queued.state), (again.delivery.id, again.state))
+        self.same(
+            14, "the stored delivery", (queued.delivery.id, queued.state), (again.delivery.id, again.state)
+        )
         other = attrs.evolve(_MESSAGE, subject="Hello")
         self.refused(
             14,
@@ -111,7 +119,9 @@ class OrderLaws(Stage):
             kept = tx.messages.get(queued.delivery.id)
             self.same(14, "the delivery as it is read", attrs.evolve(queued, delivery=queued.delivery), kept)
             counts = {state.value: n for (state, _), n in tx.messages.counts().items()}
-        self.same(14, "deliveries by state", {DeliveryState.QUEUED.value: 2, DeliveryState.HELD.value: 1}, counts)
+        self.same(
+            14, "deliveries by state", {DeliveryState.QUEUED.value: 2, DeliveryState.HELD.value: 1}, counts
+        )
 
     def _do(self, function: Callable[[Transaction], Any]) -> Any:
         with self.crm.begin() as tx:

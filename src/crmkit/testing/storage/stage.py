@@ -59,7 +59,9 @@ class Stage(Suite):
         Args:
             options: to be passed on to `CRM(...)`; `plugins` among them, to which yours may be added.
         """
-        raise NotImplementedError(f"{type(self).__name__} needs make_crm(self, **options), which returns a CRM")
+        raise NotImplementedError(
+            f"{type(self).__name__} needs make_crm(self, **options), which returns a CRM"
+        )
 
     @cached_property
     def crm(self) -> CRM:
@@ -78,7 +80,9 @@ class Stage(Suite):
     def order(self, key: str = "A1", *, price: int = 1000, email: str = "ann@example.com") -> Order:
         """Return an order of one line, placed now."""
         line = OrderLine("TEA", 2, Money(price, "GBP"), tax=Money(price // 6, "GBP"), name="Earl Grey")
-        return Order(key, (line,), placed_at=self.clock(), points=(ContactPoint.email(email),), name="Ann Example")
+        return Order(
+            key, (line,), placed_at=self.clock(), points=(ContactPoint.email(email),), name="Ann Example"
+        )
 
     def levels(self) -> Iterator[tuple[str, CRM]]:
         """Yield each isolation level with a CRM that works at it; the database's own comes first."""
@@ -123,7 +127,7 @@ class Stage(Suite):
     def refused(
         self, number: int, what: str, error: type[CrmkitError], step: Callable[[Transaction], object]
     ) -> None:
-        """Raise that a law is broken unless a step raises the error, and leaves no trace in a transaction that goes on."""
+        """Raise that a law is broken unless a step raises the error, and leaves nothing when others go on."""
         before = self.rows()
         try:
             with self.crm.begin() as tx:
@@ -134,7 +138,9 @@ class Stage(Suite):
             raise self.broken(number, expected=f"{what} raises {error.__name__}", found=found)
         self.same(number, f"{what} changes nothing, rows by table", before, self.rows())
 
-    def _caught(self, error: type[CrmkitError], step: Callable[[Transaction], object], tx: Transaction) -> str:
+    def _caught(
+        self, error: type[CrmkitError], step: Callable[[Transaction], object], tx: Transaction
+    ) -> str:
         try:
             return f"it returned {step(tx)!r}"
         except error:

@@ -10,6 +10,7 @@ from crmkit.money import Money
 
 #: Minor units of 2, 0 and 3 digits.
 CURRENCIES = ("EUR", "GBP", "VND", "JPY", "KWD")
+_EDGES = (0, 1, 2, 3, 33, 99, 100, 101, 999, 1000, 4999, 5000, 9999)
 
 
 @cache
@@ -33,8 +34,14 @@ def money(
 
 
 @cache
-def minors(least: int, greatest: int) -> st.SearchStrategy[int]:
-    """Return a strategy for amounts in minor units, of every size, many of them just beside a round one."""
-    edges = [edge for edge in (0, 1, 2, 3, 33, 99, 100, 101, 999, 1000, 4999, 5000, 9999) if least <= edge <= greatest]
+def minors(least: int, greatest: int, near: tuple[int, ...] = ()) -> st.SearchStrategy[int]:
+    """Return a strategy for amounts in minor units, of every size, many of them just beside a round one.
+
+    Args:
+        least: the least.
+        greatest: the greatest.
+        near: further ones that are drawn often, if they lie between these.
+    """
+    edges = [edge for edge in (*_EDGES, *near) if least <= edge <= greatest]
     sizes = [st.integers(least, size) for size in (1_000, 10_000) if least < size < greatest]
     return st.one_of(*([st.sampled_from(edges)] if edges else []), *sizes, st.integers(least, greatest))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from typing import Any
 
+import attrs
 from hypothesis import strategies as st
 
 from crmkit.contacts import Contact
@@ -17,7 +19,6 @@ from crmkit.testing.strategies.people import shoppers
 from crmkit.testing.strategies.time import instants
 
 # Strategies are built once and reused: to build them for each draw costs more than the drawing.
-_GOODS = st.tuples(st.sampled_from(("TEA", "COFFEE", "ჩაი")), st.sampled_from(("", "tea", "coffee", "ყავა")))
 _EXTRA = st.sampled_from((LineKind.SHIPPING, LineKind.FEE, LineKind.GIFT_CARD))
 _QUANTITY = st.integers(1, 12)
 #: Tax as a divisor of the total: none, a half and a fifth of the price, or all of it.
@@ -26,8 +27,26 @@ _COUNTS = st.fixed_dictionaries({name: st.integers(0, 12) for name in sorted(COU
 _LATER = st.sampled_from((timedelta(0), timedelta(seconds=1), timedelta(days=3)))
 
 
+@attrs.frozen
+class Topic:
+    """What orders are about.
+
+    Args:
+        words: product codes, categories and channels that are drawn often.
+        amounts: minor units that are drawn often.
+    """
+
+    words: tuple[str, ...] = ()
+    amounts: tuple[int, ...] = ()
+
+
 def order_lines(
-    currency: str | None = None, *, kind: LineKind | str = LineKind.PRODUCT, least: int = 0
+    currency: str | None = None,
+    *,
+    kind: LineKind | str = LineKind.PRODUCT,
+    least: int = 0,
+    words: Sequence[str] = (),
+    amounts: Sequence[int] = (),
 ) -> st.SearchStrategy[OrderLine]:
     """Return a strategy for lines of an order.
 
@@ -35,16 +54,26 @@ def order_lines(
         currency: its code; any by default.
         kind: what the line is; not a discount, which only an order can bound.
         least: the least total in minor units.
+        words: product codes and categories that are drawn besides the usual ones.
+        amounts: totals in minor units that are drawn besides the usual ones.
     """
-    if currency is None:
-        return currencies().flatmap(lambda code: order_lines(code, kind=kind, least=least))
-    return _lines(currency, LineKind(kind), least)
+    topic = Topic(tuple(words), tuple(amounts))
+    if currency is not None:
+        return _lines(currency, LineKind(kind), least, topic)
+    return currencies().flatmap(lambda code: _lines(code, LineKind(kind), least, topic))
 
 
 @cache
-def _lines(currency: str, kind: LineKind, least: int) -> st.SearchStrategy[OrderLine]:
-    named = _GOODS if kind is LineKind.PRODUCT else st.just((kind.value.upper(), ""))
-    return st.builds(_line, st.just(currency), st.just(kind), minors(least, 100_000), _TAX, _QUANTITY, named)
+def _lines(currency: str, kind: LineKind, least: int, topic: Topic) -> st.SearchStrategy[OrderLine]:
+    total = minors(least, 100_000, topic.amounts)
+    named = _goods(topic) if kind is LineKind.PRODUCT else st.just((kind.value.upper(), ""))
+    return st.builds(_line, st.just(currency), st.just(kind), total, _TAX, _QUANTITY, named)
+
+
+@cache
+def _goods(topic: Topic) -> st.SearchStrategy[tuple[str, str]]:
+    skus = st.sampled_from(("TEA", "COFFEE", "ჩაი", *topic.words))
+    return st.tuples(skus, st.sampled_from(("", "tea", "coffee", "ყავა", *topic.words)))
 
 
 def _line(
@@ -56,7 +85,13 @@ def _line(
 
 
 def orders(
-    currency: str | None = None, *, most: int = 4, extras: bool = True, discounts: bool = True
+    currency: str | None = None,
+    *,
+    most: int = 4,
+    extras: bool = True,
+    discounts: bool = True,
+    words: Sequence[str] = (),
+    amounts: Sequence[int] = (),
 ) -> st.SearchStrategy[Order]:
     """Return a strategy for orders.
 
@@ -65,16 +100,21 @@ def orders(
         most: at most how many product lines; there is at least one.
         extras: whether shipping, fees and gift cards may be among the lines.
         discounts: whether a discount line may be among them.
+        words: product codes, categories and channels that are drawn besides the usual ones.
+        amounts: totals of a line in minor units that are drawn besides the usual ones.
     """
-    if currency is None:
-        return currencies().flatmap(lambda code: orders(code, most=most, extras=extras, discounts=discounts))
-    return _orders(currency, most, extras, discounts)
+    topic = Topic(tuple(words), tuple(amounts))
+    if currency is not None:
+        return _orders(currency, most, extras, discounts, topic)
+    return currencies().flatmap(lambda code: _orders(code, most, extras, discounts, topic))
 
 
 @cache
-def _orders(currency: str, most: int, extras: bool, discounts: bool) -> st.SearchStrategy[Order]:
-    goods = st.lists(_lines(currency, LineKind.PRODUCT, 0), min_size=1, max_size=most)
-    beside = st.lists(_EXTRA.flatmap(lambda kind: _lines(currency, kind, 0)), max_size=2)
+def _orders(
+    currency: str, most: int, extras: bool, discounts: bool, topic: Topic
+) -> st.SearchStrategy[Order]:
+    goods = st.lists(_lines(currency, LineKind.PRODUCT, 0, topic), min_size=1, max_size=most)
+    beside = st.lists(_EXTRA.flatmap(lambda kind: _lines(currency, kind, 0, topic)), max_size=2)
     return st.builds(
         _order,
         st.integers(1, 999),
@@ -82,7 +122,7 @@ def _orders(currency: str, most: int, extras: bool, discounts: bool) -> st.Searc
         beside if extras else st.just([]),
         st.sampled_from((0, 0, 1, 10, 50, 100)) if discounts else st.just(0),
         instants(),
-        st.sampled_from(("", "web")),
+        st.sampled_from(("", "web", *topic.words)),
     )
 
 
@@ -96,27 +136,18 @@ def _order(
 
 
 def facts(
-    *,
-    currency: str | None = None,
-    triggers: Sequence[str] = ("order.paid",),
-    most: int = 4,
-    extras: bool = True,
-    discounts: bool = True,
+    *, currency: str | None = None, triggers: Sequence[str] = ("order.paid",), **options: Any
 ) -> st.SearchStrategy[Facts]:
     """Return a strategy for the facts about an order.
 
     Args:
         currency: the order's; any by default.
         triggers: what may have happened.
-        most: as for `orders`.
-        extras: as for `orders`.
-        discounts: as for `orders`.
+        options: as for `orders`.
     """
-    order = orders(currency, most=most, extras=extras, discounts=discounts)
+    order = orders(currency, **options)
     return st.builds(_facts, st.sampled_from(tuple(triggers)), order, shoppers(), _COUNTS, _LATER)
 
 
-def _facts(
-    trigger: str, order: Order, contact: Contact, counters: dict[str, int], later: timedelta
-) -> Facts:
+def _facts(trigger: str, order: Order, contact: Contact, counters: dict[str, int], later: timedelta) -> Facts:
     return Facts(trigger=trigger, at=order.placed_at + later, order=order, contact=contact, counters=counters)

@@ -40,7 +40,9 @@ def points() -> st.SearchStrategy[ContactPoint]:
     number = st.integers(1, 999)
     return st.one_of(
         number.map(lambda n: ContactPoint.email(f"ann{n}@example.com")),
-        st.sampled_from(("Ann@Example.com", "sơn@ví-dụ.vn", "o'brien+tag@example.co.uk")).map(ContactPoint.email),
+        st.sampled_from(("Ann@Example.com", "sơn@ví-dụ.vn", "o'brien+tag@example.co.uk")).map(
+            ContactPoint.email
+        ),
         number.map(lambda n: ContactPoint.phone(f"+44207946{n:04}")),
         number.map(lambda n: ContactPoint.handle("mastodon", f"@ann{n}@social.example")),
         number.map(lambda n: ContactPoint.external("shop", n)),

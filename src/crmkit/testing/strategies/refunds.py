@@ -57,5 +57,9 @@ def partitions(draw: st.DrawFn, order: Order, *, most: int = 4) -> list[Refund]:
 
 
 def _complete(order: Order, before: Mapping[str, Returned]) -> bool:
-    whole = {line.id: Returned(line.quantity, order.shares[line.id]) for line in order.lines if line.id in order.shares}
+    whole = {
+        line.id: Returned(line.quantity, order.shares[line.id])
+        for line in order.lines
+        if line.id in order.shares
+    }
     return all(before.get(id) == part for id, part in whole.items())

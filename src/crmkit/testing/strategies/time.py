@@ -20,7 +20,9 @@ _EDGES = (
 def instants() -> st.SearchStrategy[datetime]:
     """Return a strategy for aware instants in UTC of the years 2000 to 2099, to the microsecond."""
     near = st.builds(
-        lambda edge, micros: edge + timedelta(microseconds=micros), st.sampled_from(_EDGES), st.integers(-2, 2)
+        lambda edge, micros: edge + timedelta(microseconds=micros),
+        st.sampled_from(_EDGES),
+        st.integers(-2, 2),
     )
-    anything = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+    anything = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC))
     return st.one_of(st.just(datetime(2026, 1, 15, 12, tzinfo=UTC)), near, anything)
