@@ -34,13 +34,32 @@ def instant(value: datetime, what: str) -> datetime:
         what: what the instant is, for the error message.
 
     Raises:
-        ValueRefused: if it is no datetime, or has no zone.
+        ValueRefused: if it is no datetime, has no zone, or lies outside the years 1 to 9999.
     """
     if not isinstance(value, datetime):
         raise ValueRefused(f"{what} must be a datetime, not {type(value).__name__}: {value!r}")
     if value.tzinfo is None or value.utcoffset() is None:
         raise ValueRefused(f"{what} {value.isoformat()} has no zone; use an aware datetime such as UTC")
-    return value if value.tzinfo is UTC else value.astimezone(UTC)
+    try:
+        return value if value.tzinfo is UTC else value.astimezone(UTC)
+    except OverflowError:
+        raise ValueRefused(f"{what} {value.isoformat()} lies outside the years 1 to 9999 in UTC") from None
+
+
+def ending(value: datetime, what: str) -> datetime:
+    """Return `value` in UTC as `instant` does, or refuse the one that stands for "no end".
+
+    Args:
+        value: when something happened, aware.
+        what: what the instant is, for the error message.
+
+    Raises:
+        ValueRefused: as `instant`, and if it is `FOREVER`.
+    """
+    found = instant(value, what)
+    if found == FOREVER:
+        raise ValueRefused(f"{what} is {found.isoformat()}, which stands for 'never'; give when it happened")
+    return found
 
 
 def micros(value: datetime) -> int:

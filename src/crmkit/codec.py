@@ -28,7 +28,7 @@ def dump(event: Event) -> tuple[Plain, Plain]:
     if isinstance(event, UnknownEvent):
         return dict(event.data), {}
     data: Plain = converter().unstructure(event)
-    private = _personal(type(event))  # type: ignore[arg-type]
+    private = personal(type(event))  # type: ignore[arg-type]
     return (
         {name: value for name, value in data.items() if name not in private},
         {name: value for name, value in data.items() if name in private},
@@ -57,7 +57,8 @@ def load(
 
 
 @cache
-def _personal(cls: type[Event]) -> frozenset[str]:
+def personal(cls: type[Event]) -> frozenset[str]:
+    """Return the names of an event class's personal fields."""
     return frozenset(field.name for field in attrs.fields(cls) if field.metadata.get("personal"))
 
 

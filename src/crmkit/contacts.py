@@ -13,6 +13,7 @@ from crmkit.errors import ValueRefused
 from crmkit.text import clean
 
 NAME_LIMIT = 300
+ADDRESS_LIMIT = 320
 
 
 class PointKind(StrEnum):
@@ -61,7 +62,7 @@ class ContactPoint:
         """
         from email_validator import EmailNotValidError, validate_email  # imported when first used
 
-        text = clean(address, "email address", limit=320, empty=False)
+        text = clean(address, "email address", limit=ADDRESS_LIMIT, empty=False)
         try:
             found = validate_email(text, check_deliverability=False, test_environment=True, strict=True)
         except EmailNotValidError as error:
@@ -101,7 +102,8 @@ class ContactPoint:
             address: the lines as they are written on an envelope.
             country: ISO 3166, two letters, if known.
         """
-        text = clean(address.strip(), "postal address", limit=1000, multiline=True, empty=False)
+        text = clean(address, "postal address", limit=ADDRESS_LIMIT, multiline=True).strip()
+        text = clean(text, "postal address", limit=ADDRESS_LIMIT, multiline=True, empty=False)
         scope = clean(country, "country", limit=2).upper()
         folded = " ".join(text.casefold().replace(",", " ").split())
         return cls(PointKind.POSTAL, scope, sha256(folded.encode()).hexdigest(), text)
@@ -114,9 +116,10 @@ class ContactPoint:
             network: the network's name, such as "mastodon".
             name: the account's name there.
         """
-        text = clean(name.strip().removeprefix("@"), "handle", limit=255, empty=False)
-        scope = clean(network, "network", limit=60, empty=False).casefold()
-        return cls(PointKind.HANDLE, scope, text.casefold()[:255], text)
+        text = clean(name, "handle", limit=300).strip().removeprefix("@")
+        text = clean(text, "handle", limit=255, empty=False)
+        scope = _folded(clean(network, "network", limit=60, empty=False), "network", limit=60)
+        return cls(PointKind.HANDLE, scope, _folded(text, "handle", limit=255), text)
 
     @classmethod
     def external(cls, system: str, id: str | int) -> ContactPoint:
@@ -134,6 +137,10 @@ class ContactPoint:
     def __str__(self) -> str:
         scope = f"{self.scope}:" if self.scope else ""
         return f"{self.kind}:{scope}{self.value}"
+
+
+def _folded(value: str, what: str, *, limit: int) -> str:
+    return clean(value.casefold(), f"{what}, its case folded,", limit=limit)
 
 
 def _points(value: Iterable[ContactPoint]) -> tuple[ContactPoint, ...]:

@@ -220,8 +220,8 @@ class CRM:
 
     def redact(self, text: str) -> str:
         """Return the text with every secret of the settings replaced by stars."""
-        for secret in self._secrets:
-            text = text.replace(secret.reveal(), "***")
+        for secret in sorted((secret.reveal() for secret in self._secrets), key=len, reverse=True):
+            text = text.replace(secret, "***")
         return text
 
     def _define_tables(self, prefix: str) -> dict[str, Table]:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import attrs
 
-from crmkit.clock import instant
+from crmkit.clock import ending
 from crmkit.contacts import NAME_LIMIT, ContactPoint
 from crmkit.errors import ValueRefused
 from crmkit.money import Money, allocate
@@ -21,6 +21,7 @@ from crmkit.text import clean
 T = TypeVar("T", bound=attrs.AttrsInstance)
 
 KEY_LIMIT = 100
+TEXT_LIMIT = 300
 LINE_LIMIT = 10_000
 
 
@@ -83,7 +84,7 @@ def _order_key(value: str) -> str:
 
 
 def _placed_at(value: datetime) -> datetime:
-    return instant(value, "Order.placed_at")
+    return ending(value, "Order.placed_at")
 
 
 def _buyer_name(value: str) -> str:
@@ -103,7 +104,7 @@ def _refund_key(value: str) -> str:
 
 
 def _reason(value: str) -> str:
-    return clean(value, "reason", limit=300)
+    return clean(value, "reason", limit=TEXT_LIMIT)
 
 
 @attrs.frozen
@@ -372,3 +373,18 @@ def add_returns(before: Mapping[str, Returned], parts: Mapping[str, Returned]) -
         done = total.get(id, Returned())
         total[id] = Returned(done.quantity + part.quantity, done.minor + part.minor)
     return total
+
+
+def is_whole(order: Order, returned: Mapping[str, Returned]) -> bool:
+    """Return whether nothing is left to give back: no money, and of an order that cost nothing no line either.
+
+    Args:
+        order: the order as it stands.
+        returned: what was given back, by line id.
+    """
+    if sum(part.minor for part in returned.values()) != order.total.minor:
+        return False
+    counts = {line.id: line.quantity for line in order.lines if line.id in order.shares}
+    return order.total.minor > 0 or all(
+        returned.get(id, Returned()).quantity == n for id, n in counts.items()
+    )

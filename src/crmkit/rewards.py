@@ -110,7 +110,7 @@ class RewardRule(Protocol):
     """A named, versioned, pure function from facts to awards.
 
     Optional attributes: `triggers` (default `("order.paid",)`), `reads` (counters, default none) and
-    `cap` (the greatest amount for one order; None for no cap, 0 for never).
+    `cap` (the most of one unit for one order; None for no cap, 0 for never).
     """
 
     @property
@@ -191,9 +191,13 @@ def evaluate(
     refusals: list[NoAward] = []
     failures: list[RuleFailure] = []
     for owned in rules:
+        granted: dict[str, int] = {}
         for answer in _answers(owned, facts, failures):
-            decided = answer if isinstance(answer, NoAward) else _vetoed(answer, facts, vetoes, failures)
+            decided = _capped(answer, owned.value, granted)
             if isinstance(decided, Award):
+                decided = _vetoed(decided, facts, vetoes, failures)
+            if isinstance(decided, Award):
+                granted[decided.unit] = granted.get(decided.unit, 0) + decided.amount
                 awards.append(decided)
             else:
                 refusals.append(decided)
@@ -225,14 +229,22 @@ def _stamped(answer: Award | NoAward, rule: RewardRule, owner: str) -> Award | N
         return attrs.evolve(answer, rule=name, owner=owner)
     if not isinstance(answer, Award):
         raise ValueRefused(f"rule {name!r} answered {answer!r}; it must answer Award or NoAward")
-    cap: int | None = getattr(rule, "cap", None)
-    if cap is not None and answer.amount > cap:
-        if cap == 0:
-            return NoAward(reason="the rule's cap is 0", rule=name, owner=owner)
-        return attrs.evolve(answer, amount=cap, capped_from=answer.amount, rule=name, owner=owner)
     if answer.amount == 0:
         return NoAward(reason="the amount comes to 0", rule=name, owner=owner)
     return attrs.evolve(answer, rule=name, owner=owner)
+
+
+def _capped(answer: Award | NoAward, rule: RewardRule, granted: Mapping[str, int]) -> Award | NoAward:
+    cap: int | None = getattr(rule, "cap", None)
+    if cap is None or isinstance(answer, NoAward):
+        return answer
+    left = cap - granted.get(answer.unit, 0)
+    if answer.amount <= left:
+        return answer
+    if left == 0:
+        reached = f"the rule's cap of {cap} {answer.unit} is reached" if cap else "the rule's cap is 0"
+        return NoAward(reason=reached, rule=answer.rule, owner=answer.owner)
+    return attrs.evolve(answer, amount=left, capped_from=answer.amount)
 
 
 def _vetoed(

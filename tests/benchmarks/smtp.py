@@ -42,7 +42,7 @@ def server() -> Iterator[tuple[int, int]]:
 
 def measure_alone(options: Options) -> Iterator[Row]:
     """Yield the rows of the table."""
-    size = 20 if options.quick else 200
+    size = 10 if options.quick else 50
     with server() as (port, pid), PLACES["sqlite"]() as make:
         settings = EmailSettings(
             host="127.0.0.1", port=port, security="none", sender="Shop <hello@shop.example.com>"
@@ -53,7 +53,7 @@ def measure_alone(options: Options) -> Iterator[Row]:
             Side("the channel", _Channel(plugin, size).run, server=lambda: cpu_of(pid), units=size),
             _whole(make(), plugin, size, pid),
         ]
-        alternate(*sides, rounds=options.rounds, turns=options.turns(3), warm_up=1)
+        alternate(*sides, rounds=options.rounds, turns=options.turns(10), warm_up=1)
         note = "the mail is built within the measurement; smtplib is given ready bytes"
         yield Row.of("smtp", "", "the channel alone", sides[0], sides[1], at_least=0.85, note=note)
         yield Row.of(

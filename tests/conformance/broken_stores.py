@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -10,12 +12,27 @@ import attrs
 import pytest
 from sqlalchemy import create_engine
 
-from crmkit import CRM, Contact, ContactPoint, ContactStore, StoreCapabilities, Transaction, hookimpl
+from crmkit import (
+    CRM,
+    Contact,
+    ContactPoint,
+    ContactStore,
+    KeyConflict,
+    Order,
+    OrderState,
+    Refund,
+    StoreCapabilities,
+    Transaction,
+    ValueRefused,
+    hookimpl,
+)
 from crmkit.clock import FOREVER
-from crmkit.sql import types
+from crmkit.sql import connection, events, types
 from crmkit.sql.contacts import OwnContacts
 from crmkit.sql.events import number_events
 from crmkit.testing import StorageSuite
+from crmkit.transaction import orders
+from crmkit.transaction.orders import Orders
 
 
 class PlainStore:
@@ -93,6 +110,17 @@ class KeepsHalfOfARefusedContact(PlainStore):
         return kept
 
 
+class LooksBeforeItAdds(PlainStore):
+    """Between the look and the insert there is room for another one."""
+
+    def add(self, tx: Transaction, contact: Contact) -> Contact:
+        if found := self.find(tx, contact.points):
+            return found
+        super().add(tx, attrs.evolve(contact, points=()))
+        self.add_points(tx, contact.id, contact.points, shared=True)
+        return contact
+
+
 def folds_case(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let text columns compare as MySQL does by default."""
     real = types.Text.sql_name
@@ -159,6 +187,64 @@ def queues_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages.rows, "claim_delivery", claim)
 
 
+def forgets_content(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a key that was used before pass with any content."""
+    real = Orders._replayed_record
+
+    def lenient(self: Orders, order: Order, state: OrderState) -> Any:
+        with suppress(KeyConflict):
+            return real(self, order, state)
+        return self.get(order.key)
+
+    monkeypatch.setattr(Orders, "_replayed_record", lenient)
+
+
+def refunds_what_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a refund of more than is left give back what is left."""
+    real = orders.split_refund
+
+    def generous(order: Order, before: Any, refund: Refund) -> Any:
+        try:
+            return real(order, before, refund)
+        except ValueRefused:
+            return real(order, before, Refund.whole(refund.key))
+
+    monkeypatch.setattr(orders, "split_refund", generous)
+
+
+def numbers_when_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let events have their position before they are committed."""
+    real, numbers = events._rows, itertools.count(1)
+
+    def numbered(entries: Sequence[Any]) -> Any:
+        rows, personal = real(entries)
+        return [{**row, "position": next(numbers)} for row in rows], personal
+
+    monkeypatch.setattr(events, "_rows", numbered)
+
+
+def takes_retries_for_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the database's request to run a transaction again pass for any other error."""
+    monkeypatch.setattr(connection, "_RETRY_STATES", frozenset())
+
+
+def tells_no_replay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let whoever comes second believe that it was first."""
+    real = Orders._replayed_record
+
+    def first(self: Orders, order: Order, state: OrderState) -> Any:
+        return attrs.evolve(real(self, order, state), replayed=False)
+
+    monkeypatch.setattr(Orders, "_replayed_record", first)
+
+
+def locks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let orders be read without a lock before they are changed."""
+    real, log = orders.rows.read_order, events.EventLog.of_subject
+    monkeypatch.setattr(orders.rows, "read_order", lambda sql, key, lock=False: real(sql, key))
+    monkeypatch.setattr(events.EventLog, "of_subject", lambda self, id, locked=False: log(self, id))
+
+
 Break = Callable[[pytest.MonkeyPatch], None]
 
 #: Each broken contact store, or what breaks the database, with the law that must find it.
@@ -170,6 +256,8 @@ STORES: tuple[tuple[type[PlainStore] | Break, int], ...] = (
     (OverwritesTheRest, 3),
     (SharesEverything, 4),
     (KeepsHalfOfARefusedContact, 4),
+    (forgets_content, 5),
+    (refunds_what_is_asked, 6),
     (reverses_the_timeline, 8),
     (numbers_with_gaps, 9),
     (keeps_floats, 11),
@@ -180,19 +268,35 @@ STORES: tuple[tuple[type[PlainStore] | Break, int], ...] = (
 )
 
 
-def suite_with(*plugins: object) -> type[StorageSuite]:
-    """Return a suite over a database in memory."""
+#: The same for what shows only when two transactions write at once, on PostgreSQL.
+RACES: tuple[tuple[type[PlainStore] | Break, int], ...] = (
+    (numbers_when_written, 10),
+    (LooksBeforeItAdds, 15),
+    (takes_retries_for_errors, 16),
+    (tells_no_replay, 17),
+    (locks_nothing, 18),
+)
+
+
+def suite_with(*plugins: object, url: str = "sqlite://") -> type[StorageSuite]:
+    """Return a suite over a database, by default one in memory."""
 
     class TestStore(StorageSuite):
+        several_connections = several_writers = url != "sqlite://"
+        isolation_levels = ("REPEATABLE READ",) if several_writers else ()
+
         def make_crm(self, **options: Any) -> CRM:
-            return CRM("sqlite://", **{**options, "plugins": [*plugins, *options["plugins"]]})
+            return CRM(url, **{**options, "plugins": [*plugins, *options["plugins"]]})
 
     return TestStore
 
 
-class AutoCommit(StorageSuite):
-    """A host whose engine commits each statement by itself."""
+def suite_in_autocommit() -> type[StorageSuite]:
+    """Return a suite over an engine that commits each statement by itself."""
 
-    def make_crm(self, **options: Any) -> CRM:
-        url = f"sqlite:///{self.folder / 'crm.db'}"
-        return CRM(create_engine(url, isolation_level="AUTOCOMMIT"), **options)
+    class TestAutoCommit(StorageSuite):
+        def make_crm(self, **options: Any) -> CRM:
+            url = f"sqlite:///{self.folder / 'crm.db'}"
+            return CRM(create_engine(url, isolation_level="AUTOCOMMIT"), **options)
+
+    return TestAutoCommit

@@ -10,9 +10,10 @@ from hypothesis import Phase, settings
 
 from conformance.broken_channels import CHANNELS
 from conformance.broken_rules import RULES, divides_by_zero, suite_for
-from conformance.broken_stores import STORES, Break, PlainStore, suite_with
+from conformance.broken_stores import RACES, STORES, Break, PlainStore, suite_in_autocommit, suite_with
 from conformance.wire import BatchSuite, KeySuite, LookupSuite, WireChannel, WireSuite
-from crmkit.testing import broken_laws
+from crmkit.testing import ChannelSuite, RewardRuleSuite, StorageSuite, broken_laws
+from crmkit.testing.laws import law_of, laws_in
 
 
 class TestWireChannel(WireSuite):
@@ -80,6 +81,24 @@ def test_a_broken_store_is_found(
     assert f"storage-suite.md, law {number}" in str(found)
 
 
+@pytest.mark.parametrize("what, number", RACES, ids=lambda value: getattr(value, "__name__", str(value)))
+def test_a_race_is_found(
+    what: type[PlainStore] | Break, number: int, monkeypatch: pytest.MonkeyPatch, postgresql_url: str
+) -> None:
+    if isinstance(what, type):
+        suite = suite_with(what(), url=postgresql_url)
+    else:
+        what(monkeypatch)
+        suite = suite_with(url=postgresql_url)
+    (found,) = broken_laws(suite, number)
+    assert found.number == number
+
+
+def test_an_engine_in_autocommit_is_found() -> None:
+    (found,) = broken_laws(suite_in_autocommit(), 7)
+    assert "the SQLite connection is in autocommit mode" in str(found)
+
+
 def test_a_store_that_breaks_nothing_keeps_its_laws() -> None:
     assert broken_laws(suite_with(PlainStore()), 1, 2, 3, 4) == ()
 
@@ -90,3 +109,14 @@ def test_a_failing_order_is_shown_as_small_as_it_can_be() -> None:
     assert "Order('A1', [OrderLine('TEA', 1, Money(0, 'EUR'))], placed_at=datetime(2026, 1, 15, 12" in str(
         found
     )
+
+
+def test_each_law_has_been_seen_to_fail() -> None:
+    seen = {
+        ChannelSuite: {number for _, _, number in CHANNELS},
+        RewardRuleSuite: {number for _, _, number, _ in RULES},
+        StorageSuite: {number for _, number in (*STORES, *RACES)} | {7},  # the engine in autocommit
+    }
+    for suite, numbers in seen.items():
+        held = {law.number for function in laws_in(suite).values() if (law := law_of(function))}
+        assert held == numbers, suite.__name__

@@ -548,6 +548,26 @@ def test_a_connection_that_does_not_close_costs_no_outcome(url: str) -> None:
     assert len(post.crm.failures()) == 1
 
 
+def test_what_is_known_is_written_before_the_connection_is_closed(url: str) -> None:
+    """Kills: a worker that dies while it says goodbye, and with it the answers it has."""
+
+    class Slow(Fake):
+        def open(self, ctx: Any) -> Any:
+            return self
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *exception: object) -> None:
+            raise Killed
+
+    post = Post(url, Slow())
+    post.queue("ann", "bob")
+    with pytest.raises(Killed):
+        post.run()
+    assert set(post.states().values()) == {"sent"}
+
+
 class Many(Fake):
     """Sends batches whole."""
 
@@ -628,6 +648,17 @@ def test_law_08_a_lost_account_pauses_once_with_one_alert(url: str) -> None:
     post.clock.advance(minutes=17)
     assert post.run().sent == 3
     assert {status.delivery.attempt for status in post.all()} == {1}
+
+
+def test_law_08_two_workers_that_lose_the_account_at_once_raise_one_alert(url: str) -> None:
+    def meanwhile(delivery: Any, ctx: Any) -> Any:
+        post.run()
+        return AuthLost("401")
+
+    post = Post(url, Fake(batch=1, script={"u0": [meanwhile], "u1": [AuthLost("401")]}))
+    post.queue("u0", "u1")
+    post.run(limit=1)
+    assert len(post.channel.sends) == 2 and len(post.crm.failures()) == 1
 
 
 def test_a_pending_delivery_is_polled_until_the_provider_says(url: str) -> None:

@@ -7,7 +7,7 @@ import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
@@ -49,6 +49,7 @@ from crmkit.testing import (
 )
 from crmkit.testing.fixtures import clock, crm
 from crmkit.testing.laws import law_of, laws_in
+from crmkit.testing.pytest_plugin import pytest_terminal_summary
 from crmkit.testing.registration import register
 from crmkit.testing.suite import RAN, Suite, summary
 
@@ -313,6 +314,25 @@ class TestSuites:
         assert Mine in RAN
         told = [line for line in summary() if "Mine: " in line]
         assert told == ["Mine: 1 of 18 laws claimed"]
+
+    def test_pytest_tells_it_at_the_end(self) -> None:
+        class Mine(RewardRuleSuite):
+            rule = staticmethod(lambda facts: None)
+
+        class Reporter:
+            lines: ClassVar[list[str]] = []
+
+            def section(self, title: str) -> None:
+                self.lines.append(title)
+
+            def write_line(self, line: str) -> None:
+                self.lines.append(line)
+
+        RAN[Mine] = None
+        pytest_terminal_summary(Reporter())
+        assert Reporter.lines[0] == "crmkit conformance"
+        at = Reporter.lines.index("Mine: 3 of 4 laws claimed")
+        assert Reporter.lines[at + 1].startswith("  not claimed: law 16 (needs monotone): When the goods")
 
     def test_a_subclass_claims_by_writing(self) -> None:
         class Mine(ChannelSuite):

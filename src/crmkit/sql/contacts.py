@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _CONTACT = ("id", *EDITABLE)
 _POINT_KINDS = {kind.value: kind for kind in PointKind}
 
+_AT_ONCE = 1000  # databases take some ten thousand parameters, not any number
+
 
 @attrs.frozen(eq=False)
 class OwnContacts:
@@ -34,7 +36,10 @@ class OwnContacts:
         wanted = list(ids)
         if len(wanted) == 1:
             return _read(tx.sql, "by id", _by_id, {"id": wanted[0]})
-        return _read(tx.sql, "by ids", _by_ids, {"ids": wanted}) if wanted else {}
+        found: dict[UUID, Contact] = {}
+        for start in range(0, len(wanted), _AT_ONCE):
+            found |= _read(tx.sql, "by ids", _by_ids, {"ids": wanted[start : start + _AT_ONCE]})
+        return found
 
     def find(self, tx: Transaction, points: Sequence[ContactPoint]) -> Contact | None:
         """Return the contact that has the first point that anybody has, or None."""

@@ -12,7 +12,7 @@ import attrs
 
 from crmkit.contacts import EDITABLE, Contact, ContactKind, ContactPoint
 from crmkit.errors import NotFound, PointTaken, ValueRefused
-from crmkit.events import ContactAdded, ContactPointsAdded, ContactUpdated
+from crmkit.events import ContactAdded, ContactPointsAdded, ContactUpdated, Event
 from crmkit.settings import did_you_mean
 from crmkit.stores import ContactStore
 
@@ -159,13 +159,14 @@ class Contacts:
         changed = [field for field in EDITABLE if getattr(before, field) != getattr(after, field)]
         if not changed:
             return before
-        self._store.update(self._tx, id, {field: getattr(after, field) for field in changed})
         event = ContactUpdated(
             fields=tuple(changed),
             before={field: str(getattr(before, field)) for field in changed},
             after={field: str(getattr(after, field)) for field in changed},
         )
-        self._tx.events.append(event, contact_id=id, subject_id=id)
+        with self._tx.sql.isolated():
+            self._store.update(self._tx, id, {field: getattr(after, field) for field in changed})
+            self._append(event, id)
         return after
 
     def remember(self, id: UUID, *points: ContactPoint, shared: bool = False) -> Contact:
@@ -184,17 +185,21 @@ class Contacts:
         self.get(id)
         with self._tx.sql.isolated():
             added = self._store.add_points(self._tx, id, points, shared=shared)
-        if added:
-            event = ContactPointsAdded(points=tuple(str(point) for point in added))
-            self._tx.events.append(event, contact_id=id, subject_id=id)
+            if added:
+                self._append(ContactPointsAdded(points=tuple(str(point) for point in added)), id)
         return self.get(id)
 
     def _add(self, wanted: Contact, at: datetime | None = None) -> Contact:
-        kept = self._store.add(self._tx, wanted)
-        if kept.id == wanted.id:
-            event = ContactAdded(name=wanted.name, points=tuple(str(point) for point in wanted.points))
-            self._tx.events.append(event, contact_id=kept.id, subject_id=kept.id, occurred_at=at)
+        with self._tx.sql.isolated():
+            kept = self._store.add(self._tx, wanted)
+            if kept.id == wanted.id:
+                points = tuple(str(point) for point in wanted.points)
+                self._append(ContactAdded(name=wanted.name, points=points), kept.id, at)
         return kept
+
+    def _append(self, event: Event, id: UUID, at: datetime | None = None) -> None:
+        events = self._tx.events
+        events.append_new([events.entry(event, contact_id=id, subject_id=id, occurred_at=at)])
 
     @property
     def _store(self) -> ContactStore:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from crmkit.clock import instant
+from crmkit import codec
+from crmkit.clock import ending
 from crmkit.errors import KeyConflict, ValueRefused
 from crmkit.events import Event, LogEntry
 from crmkit.sql.events import EventLog, claim_entry, insert_entries
@@ -54,11 +56,12 @@ class Events:
         entry = self.entry(
             event, key=key, contact_id=contact_id, subject_id=subject_id, cause=cause, occurred_at=occurred_at
         )
-        if not key:
-            insert_entries(self._tx.sql, [entry])
-        elif not claim_entry(self._tx.sql, entry):
-            return self._stored(entry, dated=occurred_at is not None)
-        self._tx.reactions.after([entry])
+        with self._together(type(event)):
+            if not key:
+                insert_entries(self._tx.sql, [entry])
+            elif not claim_entry(self._tx.sql, entry):
+                return self._stored(entry, dated=occurred_at is not None)
+            self._tx.reactions.after([entry])
         return entry
 
     def append_new(self, entries: Sequence[LogEntry], owners: Collection[str] | None = None) -> None:
@@ -96,7 +99,7 @@ class Events:
             subject_id=subject_id,
             actor=self._tx.actor,
             cause_id=cause.id if cause else None,
-            occurred_at=now if occurred_at is None else instant(occurred_at, "occurred_at"),
+            occurred_at=now if occurred_at is None else ending(occurred_at, "occurred_at"),
             recorded_at=now,
         )
 
@@ -134,6 +137,13 @@ class Events:
         """
         return self._log.since(position, limit)
 
+    def _together(self, event_type: type[Event]) -> AbstractContextManager[None]:
+        """A savepoint, if more is written than the event's one row."""
+        reactions = self._tx.crm.registry.reactions_for(event_type)
+        if reactions or codec.personal(event_type):  # type: ignore[arg-type]
+            return self._tx.sql.isolated()
+        return nullcontext()
+
     @property
     def _log(self) -> EventLog:
         return EventLog(self._tx.sql, self._tx.crm.registry.event_types)
@@ -141,7 +151,7 @@ class Events:
     def _stored(self, given: LogEntry, *, dated: bool) -> LogEntry:
         stored = self._log.claimed(given.key)
         same = (
-            stored.event == given.event
+            codec.dump(stored.event) == codec.dump(given.event)
             and stored.contact_id == given.contact_id
             and stored.subject_id == given.subject_id
             and (not dated or stored.occurred_at == given.occurred_at)

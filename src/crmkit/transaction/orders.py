@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from crmkit.clock import FOREVER, instant
+from crmkit.clock import FOREVER, ending
 from crmkit.contacts import Contact
 from crmkit.errors import KeyConflict, NotFound, TransitionRefused, ValueRefused
 from crmkit.events import (
@@ -27,10 +27,22 @@ from crmkit.events import (
     OrderShipped,
 )
 from crmkit.money import Money
-from crmkit.orders import Order, OrderLine, OrderState, Refund, Returned, add_returns, split_refund
+from crmkit.orders import (
+    KEY_LIMIT,
+    TEXT_LIMIT,
+    Order,
+    OrderLine,
+    OrderState,
+    Refund,
+    Returned,
+    add_returns,
+    is_whole,
+    split_refund,
+)
 from crmkit.rewards import Decision, Facts, evaluate
 from crmkit.sql import orders as rows
 from crmkit.sql.orders import OrderRow
+from crmkit.text import clean
 from crmkit.transaction.outcomes import OrderOutcome, OrderRecord
 from crmkit.transaction.reactions import Failure
 
@@ -84,13 +96,14 @@ class Orders:
                 return self._replayed_record(order, state)
             raise self._age(f"order {order.key!r}, placed", order.placed_at)
         contact = self._buyer(order)
-        if contact is None and (order.points or order.name):
-            if rows.read_order(self._tx.sql, order.key) is not None:
-                return self._replayed_record(order, state)
+        admits = contact is None and (order.points or order.name)
+        if admits and rows.read_order(self._tx.sql, order.key) is not None:
+            return self._replayed_record(order, state)
+        try:
             with self._tx.sql.isolated():
-                contact = self._tx.contacts.admit(order.points, name=order.name, at=order.placed_at)
-                return self._record(order, state, contact, run)
-        return self._record(order, state, contact, run)
+                return self._record(order, state, contact or self._admitted(order), run)
+        except _Recorded:
+            return self._replayed_record(order, state)
 
     def paid(self, key: str, *, at: datetime | None = None, history: bool = False) -> OrderOutcome:
         """Record that an order was paid; the rules decide and the reactions run.
@@ -102,16 +115,16 @@ class Orders:
         """
         row, at, run = self._step(key, at, history)
         if row.is_paid:
-            return self._stored(row, f"order:{key}:paid")
+            return self._stored(row, f"order:{row.key}:paid")
         self._allow(row, "paid", at, run, row.state in (OrderState.PLACED, OrderState.SHIPPED))
         order = self._order(row)
         decision = self._decide(order, at, self._contact(row), run)
         state = OrderState.SHIPPED if row.shipped_at != FOREVER else OrderState.PAID
-        rows.update_order(self._tx.sql, row.id, {"state": state, "paid_at": at})
         event = OrderPaid(
-            order_key=key, amount=order.total, awards=decision.awards, refusals=decision.refusals
+            order_key=row.key, amount=order.total, awards=decision.awards, refusals=decision.refusals
         )
-        return self._take(row, state, event, f"order:{key}:paid", at, run, decision)
+        entry = self._entry(row, event, f"order:{row.key}:paid", at)
+        return self._take(row, {"state": state, "paid_at": at}, entry, run, decision)
 
     def shipped(
         self, key: str, *, at: datetime | None = None, tracking: str = "", history: bool = False
@@ -125,12 +138,13 @@ class Orders:
             history: as for `record`.
         """
         row, at, run = self._step(key, at, history)
-        event = OrderShipped(order_key=key, tracking=tracking)
+        event = OrderShipped(order_key=row.key, tracking=clean(tracking, "tracking", limit=TEXT_LIMIT))
+        event_key = f"order:{row.key}:shipped"
         if row.shipped_at != FOREVER:
-            return self._stored(row, f"order:{key}:shipped", event)
+            return self._stored(row, event_key, event)
         self._allow(row, "shipped", at, run, row.state in (OrderState.PLACED, OrderState.PAID))
-        rows.update_order(self._tx.sql, row.id, {"state": OrderState.SHIPPED, "shipped_at": at})
-        return self._take(row, OrderState.SHIPPED, event, f"order:{key}:shipped", at, run)
+        changes = {"state": OrderState.SHIPPED, "shipped_at": at}
+        return self._take(row, changes, self._entry(row, event, event_key, at), run)
 
     def amend(
         self,
@@ -157,24 +171,17 @@ class Orders:
             raise ValueRefused(
                 f"order {key!r} is in {before.currency}; it cannot be amended to {order.currency}"
             )
-        event_key = f"order:{key}:amend:{amendment}"
+        event_key = f"order:{row.key}:amend:{clean(amendment, 'amendment', limit=KEY_LIMIT, empty=False)}"
         if stored := self._tx.events.by_key(event_key, locked=True):
             if not isinstance(stored.event, OrderAmended) or stored.event.order != order:
                 raise KeyConflict(event_key, stored=stored.event, given=order)
             return self._outcome(row, stored, replayed=True)
-        self._allow(
-            row,
-            "amended",
-            at,
-            run,
-            row.state in (OrderState.PLACED, OrderState.PAID) and not self._returned(row),
-        )
+        open_ = row.state in (OrderState.PLACED, OrderState.PAID)
+        self._allow(row, "amended", at, run, open_ and not self._returned(row))
         decision = self._decide(order, at, self._contact(row), run) if row.is_paid else Decision()
         event = OrderAmended(order=order, awards=decision.awards, refusals=decision.refusals)
         entry = self._entry(row, event, event_key, at)
-        changes = {"total": order.total.minor, "lines_event_id": entry.id}
-        rows.update_order(self._tx.sql, row.id, changes)
-        return self._append(row, row.state, entry, run, decision)
+        return self._take(row, {"total": order.total.minor, "lines_event_id": entry.id}, entry, run, decision)
 
     def refund(
         self, key: str, refund: Refund, *, at: datetime | None = None, history: bool = False
@@ -191,26 +198,26 @@ class Orders:
             ValueRefused: if more would be given back than was paid.
         """
         row, at, run = self._step(key, at, history)
-        event_key = f"order:{key}:refund:{refund.key}"
+        event_key = f"order:{row.key}:refund:{refund.key}"
         order, before = self._order(row), self._returned(row)
         if stored := self._tx.events.by_key(event_key, locked=True):
             return self._replayed_refund(row, order, stored, refund)
         self._allow(row, "refunded", at, run, row.is_paid and row.state is not OrderState.CANCELLED)
         parts = split_refund(order, before, refund)
         amount = sum(part.minor for part in parts.values())
-        whole = row.refunded + amount == order.total.minor
+        returned = add_returns(before, parts)
         event = OrderRefunded(
-            order_key=key,
+            order_key=row.key,
             refund_key=refund.key,
             amount=Money(amount, order.currency),
             parts=parts,
-            returned=add_returns(before, parts),
-            whole=whole,
+            returned=returned,
+            whole=is_whole(order, returned),
             reason=refund.reason,
         )
-        state = OrderState.REFUNDED if whole else row.state
-        rows.update_order(self._tx.sql, row.id, {"state": state, "refunded": row.refunded + amount})
-        return self._take(row, state, event, event_key, at, run)
+        state = OrderState.REFUNDED if event.whole else row.state
+        changes = {"state": state, "refunded": row.refunded + amount}
+        return self._take(row, changes, self._entry(row, event, event_key, at), run)
 
     def cancel(
         self, key: str, *, reason: str = "", at: datetime | None = None, history: bool = False
@@ -224,13 +231,14 @@ class Orders:
             history: as for `record`.
         """
         row, at, run = self._step(key, at, history)
-        event = OrderCancelled(order_key=key, reason=reason)
+        event = OrderCancelled(order_key=row.key, reason=clean(reason, "reason", limit=TEXT_LIMIT))
+        event_key = f"order:{row.key}:cancel"
         if row.state is OrderState.CANCELLED:
-            return self._stored(row, f"order:{key}:cancel", event)
+            return self._stored(row, event_key, event)
         self._allow(row, "cancelled", at, run, row.state in (OrderState.PLACED, OrderState.PAID))
         changes = {"state": OrderState.CANCELLED, "cancelled_at": at}
-        rows.update_order(self._tx.sql, row.id, changes | ({"refunded": row.total} if row.is_paid else {}))
-        return self._take(row, OrderState.CANCELLED, event, f"order:{key}:cancel", at, run)
+        given_back = {"refunded": row.total} if row.is_paid else {}
+        return self._take(row, changes | given_back, self._entry(row, event, event_key, at), run)
 
     def get(self, key: str) -> OrderRecord:
         """Return an order as it stands.
@@ -282,7 +290,7 @@ class Orders:
             lines_event_id=recorded.id,
         )
         if not rows.claim_order(tx.sql, row):
-            return self._replayed_record(order, state)
+            raise _Recorded
         entries = [recorded]
         if state is OrderState.PAID:
             paid = OrderPaid(
@@ -320,6 +328,11 @@ class Orders:
             return self._tx.contacts.get(order.contact_id)
         return self._tx.contacts.resolve(order.points) if order.points else None
 
+    def _admitted(self, order: Order) -> Contact | None:
+        if not order.points and not order.name:
+            return None
+        return self._tx.contacts.admit(order.points, name=order.name, at=order.placed_at)
+
     def _decide(self, order: Order, at: datetime, contact: Contact | None, run: Effects) -> Decision:
         registry = self._tx.crm.registry
         rules = [rule for rule in registry.rules if run is None or rule.owner in run]
@@ -343,7 +356,7 @@ class Orders:
         return failures
 
     def _step(self, key: str, at: datetime | None, history: bool) -> tuple[OrderRow, datetime, Effects]:
-        at = self._tx.now if at is None else instant(at, "at")
+        at = self._tx.now if at is None else ending(at, "at")
         return self._row(key, lock=True), at, self._effects(history, ())
 
     def _effects(self, history: bool, effects: Collection[str]) -> Effects:
@@ -368,7 +381,7 @@ class Orders:
         )
 
     def _row(self, key: str, *, lock: bool) -> OrderRow:
-        row = rows.read_order(self._tx.sql, key, lock=lock)
+        row = rows.read_order(self._tx.sql, clean(key, "order key", limit=KEY_LIMIT, empty=False), lock=lock)
         if row is None:
             raise NotFound(f"no order has the number {key!r}")
         return row
@@ -407,21 +420,16 @@ class Orders:
     def _take(
         self,
         row: OrderRow,
-        state: OrderState,
-        event: Event,
-        key: str,
-        at: datetime,
+        changes: Mapping[str, Any],
+        entry: LogEntry,
         run: Effects,
         decision: Decision = Decision(),  # noqa: B008 - frozen
     ) -> OrderOutcome:
-        return self._append(row, state, self._entry(row, event, key, at), run, decision)
-
-    def _append(
-        self, row: OrderRow, state: OrderState, entry: LogEntry, run: Effects, decision: Decision
-    ) -> OrderOutcome:
-        failures = self._failed(decision, entry.key)
-        self._tx.events.append_new([entry], run)
-        return self._outcome(attrs.evolve(row, state=state), entry, failures=failures + self._drain())
+        with self._tx.sql.isolated():
+            rows.update_order(self._tx.sql, row.id, changes)
+            failures = self._failed(decision, entry.key)
+            self._tx.events.append_new([entry], run)
+        return self._outcome(attrs.evolve(row, **changes), entry, failures=failures + self._drain())
 
     def _stored(self, row: OrderRow, key: str, given: Event | None = None) -> OrderOutcome:
         stored = self._tx.events.by_key(key, locked=True)
@@ -446,6 +454,10 @@ class Orders:
             failures=failures,
             replayed=replayed,
         )
+
+
+class _Recorded(Exception):
+    """The order was recorded before: what was written for it meanwhile is undone."""
 
 
 def _returned(entries: Sequence[LogEntry]) -> Mapping[str, Returned]:

@@ -44,7 +44,7 @@ class Reactions:
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
-        self._queue: deque[LogEntry] = deque()
+        self._queue: deque[tuple[LogEntry, Collection[str] | None]] = deque()
         self._running = False
         self._caused = 0
         self.failures: list[Failure] = []
@@ -59,7 +59,8 @@ class Reactions:
         Raises:
             ReactionOverflow: if reactions append more events than the settings allow.
         """
-        reacting = [entry for entry in entries if self._tx.crm.registry.reactions_for(type(entry.event))]
+        registry = self._tx.crm.registry
+        reacting = [(entry, owners) for entry in entries if registry.reactions_for(type(entry.event))]
         if self._running:
             self._caused += len(entries)
             self._queue.extend(reacting)
@@ -70,7 +71,10 @@ class Reactions:
         try:
             self._queue.extend(reacting)
             while self._queue:
-                self._react(self._queue.popleft(), owners)
+                self._react(*self._queue.popleft())
+        except BaseException:
+            self.failures.clear()  # they are undone with everything else
+            raise
         finally:
             self._running = False
             self._queue.clear()
@@ -84,6 +88,7 @@ class Reactions:
     def _run(self, owned: Owned[Reaction], entry: LogEntry) -> None:
         if owned.value.essential:
             owned.value.function(self._tx, entry)
+            self._tx.sql.check()
             return
         waiting = len(self._queue)
         try:
@@ -106,7 +111,7 @@ class Reactions:
         record_failure(self._tx, failure)
 
     def _chain(self) -> str:
-        chain = " -> ".join(f"{entry.type} ({entry.actor})" for entry in list(self._queue)[-8:])
+        chain = " -> ".join(f"{entry.type} ({entry.actor})" for entry, _ in list(self._queue)[-8:])
         limit = self._tx.crm.settings.max_reactions
         return f"reactions appended more than {limit} events in one transaction; the last of them: {chain}"
 
@@ -114,6 +119,7 @@ class Reactions:
 def record_failure(tx: Transaction, failure: Failure) -> None:
     """Write a failure down where `crm.failures()` and operators find it, without secrets."""
     error = "".join(traceback.format_exception_only(failure.error)).strip()
+    error = error.replace("\x00", "").encode(errors="replace").decode()
     row = {
         "id": tx.new_id(),
         "at": tx.now,

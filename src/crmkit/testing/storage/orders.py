@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+from sqlalchemy import Connection
 
 from crmkit.contacts import ContactPoint
-from crmkit.errors import KeyConflict, TransitionRefused, ValueRefused
+from crmkit.errors import KeyConflict, TransactionError, TransitionRefused, ValueRefused
 from crmkit.messages import DeliveryState, Message
 from crmkit.money import Money
 from crmkit.orders import OrderLine, OrderState, Refund
+from crmkit.plugins import said
 from crmkit.testing.laws import law
 from crmkit.testing.storage.stage import Stage
 from crmkit.transaction import Transaction
@@ -87,7 +89,7 @@ class OrderLaws(Stage):
             pass
         self.same(7, "rows by table after an exception in crm.begin()", before, self.rows())
         with self.crm.engine.connect() as connection:
-            self._much(self.crm.join(connection))
+            self._much(self._joined(connection))
             connection.rollback()
         self.same(7, "rows by table after the host's rollback", before, self.rows())
         with self.crm.engine.connect() as connection:
@@ -122,6 +124,13 @@ class OrderLaws(Stage):
         self.same(
             14, "deliveries by state", {DeliveryState.QUEUED.value: 2, DeliveryState.HELD.value: 1}, counts
         )
+
+    def _joined(self, connection: Connection) -> Transaction:
+        try:
+            return self.crm.join(connection)
+        except TransactionError as error:
+            wanted = "crm.join(connection) works in a transaction of the engine's"
+            raise self.broken(7, expected=wanted, found=said(error)) from error
 
     def _do(self, function: Callable[[Transaction], Any]) -> Any:
         with self.crm.begin() as tx:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from threading import Thread
 from typing import Any
 
 from crmkit.contacts import Contact, ContactPoint
@@ -11,12 +12,15 @@ from crmkit.crm import CRM
 from crmkit.errors import RetryTransaction, ValueRefused
 from crmkit.money import Money
 from crmkit.orders import Order, Refund
+from crmkit.plugins import said
 from crmkit.sql.schema import PLACE, read_stamp
 from crmkit.testing.laws import law
 from crmkit.testing.storage.stage import ATTEMPTS, Stage
 from crmkit.transaction import OrderOutcome, Transaction
 
 _THREADS = 4
+#: How long the second of two transactions is given to come to where the first stops it, in seconds.
+_HEAD_START = 0.2
 
 
 class TogetherLaws(Stage):
@@ -66,8 +70,8 @@ class TogetherLaws(Stage):
         for number, (level, crm) in enumerate(self.levels()):
             key = f"R{number}"
             crm.transact(partial(_record, order=self.order(key, email=f"r{number}@example.com")))
-            work = [self._refund(crm, key, Refund.of_amount(f"r{n}", Money(600, "GBP"))) for n in range(2)]
-            found = self.together(*work)
+            refunds = [Refund.of_amount(f"r{n}", Money(600, "GBP")) for n in range(2)]
+            found = self._overlapping(crm, *(partial(_refund, key=key, refund=refund) for refund in refunds))
             refused = [one for one in found if isinstance(one, ValueRefused)]
             given = [one for one in found if isinstance(one, OrderOutcome)]
             self.same(18, f"refunds given and refused, {level}", (1, 1), (len(given), len(refused)))
@@ -88,10 +92,32 @@ class TogetherLaws(Stage):
             found = early.orders.record(order, state="paid")
         except RetryTransaction:
             return
+        except Exception as error:
+            wanted = f"the stored outcome or RetryTransaction, {level}"
+            raise self.broken(16, expected=wanted, found=said(error)) from error
         self.same(16, f"the stored outcome, {level}", first, found)
 
-    def _refund(self, crm: CRM, key: str, refund: Refund) -> Callable[[], OrderOutcome]:
-        return partial(crm.transact, lambda tx: tx.orders.refund(key, refund), attempts=ATTEMPTS)
+    def _overlapping(
+        self,
+        crm: CRM,
+        early: Callable[[Transaction], OrderOutcome],
+        late: Callable[[Transaction], OrderOutcome],
+    ) -> list[OrderOutcome | Exception]:
+        """Let a second transaction start after the first has written and before it commits."""
+        found: list[OrderOutcome | Exception] = []
+        thread = Thread(
+            target=lambda: found.extend(self.together(partial(crm.transact, late, attempts=ATTEMPTS)))
+        )
+        with crm.begin() as tx:
+            found.append(early(tx))
+            thread.start()
+            thread.join(_HEAD_START)
+        thread.join(60)
+        return found
+
+
+def _refund(tx: Transaction, key: str, refund: Refund) -> OrderOutcome:
+    return tx.orders.refund(key, refund)
 
 
 def _record(tx: Transaction, order: Order) -> OrderOutcome:
