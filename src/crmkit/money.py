@@ -88,7 +88,11 @@ class Money:
             scaled = Decimal(amount, _EXACT).scaleb(exponent(currency), _EXACT)
         except DecimalException:
             raise ValueRefused(f"amount {amount!r} is not a decimal number such as '12.50'") from None
-        if not scaled.is_finite() or scaled.adjusted() > 20 or scaled != scaled.to_integral_value(context=_EXACT):
+        if (
+            not scaled.is_finite()
+            or scaled.adjusted() > 20
+            or scaled != scaled.to_integral_value(context=_EXACT)
+        ):
             raise ValueRefused(
                 f"amount {amount!r} does not fit {currency}, which has {exponent(currency)} decimal digits"
             )

@@ -245,7 +245,9 @@ def _shares(key: str, lines: tuple[OrderLine, ...]) -> dict[str, int]:
     shares = {line.id: line.total.minor for line in lines if line.kind is not LineKind.DISCOUNT}
     discount = sum(line.total.minor for line in lines if line.kind is LineKind.DISCOUNT)
     if discount:
-        products = [line.id for line in lines if line.kind is LineKind.PRODUCT]
+        # by content, so that it does not matter in which order the lines stand
+        found = sorted((line for line in lines if line.kind is LineKind.PRODUCT), key=_content)
+        products = [line.id for line in found]
         weights = [shares[id] for id in products]
         if -discount > sum(weights):
             raise ValueRefused(
@@ -254,6 +256,10 @@ def _shares(key: str, lines: tuple[OrderLine, ...]) -> dict[str, int]:
         for id, part in zip(products, allocate(discount, weights), strict=True):
             shares[id] += part
     return shares
+
+
+def _content(line: OrderLine) -> tuple[int, int, str, str, str]:
+    return line.total.minor, line.tax.minor if line.tax else 0, line.sku, line.category, line.id
 
 
 def _tax_share(line: OrderLine, share: int) -> int:

@@ -252,9 +252,10 @@ def _vetoed(
 ) -> Award | NoAward:
     for owned in vetoes:
         try:
-            reason = owned.value(award, facts)
-            if reason is not None and not (isinstance(reason, str) and reason.strip()):
-                raise ValueRefused(f"a veto answered {reason!r}; it must answer a reason or None")
+            answer: Any = owned.value(award, facts)
+            if answer is not None and not (isinstance(answer, str) and answer.strip()):
+                raise ValueRefused(f"a veto answered {answer!r}; it must answer a reason or None")
+            reason = answer
         except (Exception, SystemExit) as error:
             failures.append(RuleFailure(owner=owned.owner, rule=award.rule, error=error))
             reason = f"the veto of {owned.owner} failed: {type(error).__name__}"

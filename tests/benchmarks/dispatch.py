@@ -93,7 +93,12 @@ def measure(make: Maker, options: Options) -> Iterator[Row]:
     check(make)
     yield from _harmless(make, options)
     yield from _one_by_one(make, options)
-    yield from peer_rows(make, options)
+
+    def ours(size: int) -> Side:
+        outbox = Outbox(make())
+        return _side("run_due", outbox, outbox.work, size)
+
+    yield from peer_rows(make, options, ours)
 
 
 def check(make: Maker) -> None:

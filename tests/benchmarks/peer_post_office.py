@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from time import perf_counter_ns, process_time_ns
 from typing import Any
@@ -35,9 +36,9 @@ def configure(address: str) -> None:
         EMAIL_BACKEND="django.core.mail.backends.dummy.EmailBackend",
         TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates"}],
         USE_TZ=True,
-        POST_OFFICE={"BATCH_SIZE": 100_000},
     )
     django.setup()
+    logging.getLogger("post_office").setLevel(logging.ERROR)  # its lines on the console would slow it down
     call_command("migrate", verbosity=0)
 
 
@@ -56,10 +57,11 @@ def fill(number: int, body: str) -> None:
 
 def work() -> list[int]:
     """Send what is queued; return the wall time and the CPU."""
-    from post_office.mail import send_queued
+    from post_office.mail import get_queued, send_queued
 
     cpu, started = process_time_ns(), perf_counter_ns()
-    send_queued(processes=1)
+    while get_queued().exists():
+        send_queued(processes=1)
     return [perf_counter_ns() - started, process_time_ns() - cpu]
 
 

@@ -206,7 +206,7 @@ def test_every_text_that_is_allowed_fits_its_column(database_url: str) -> None:
     [
         lambda: ContactPoint.postal("x" * 321),
         lambda: ContactPoint.handle("ß" * 60, "ann"),
-        lambda: ContactPoint.handle("x", "ΐ" * 255),
+        lambda: ContactPoint.handle("x", "ß" * 255),
         lambda: ContactPoint.handle("x", None),  # type: ignore[arg-type]
         lambda: ContactPoint.postal(None),  # type: ignore[arg-type]
     ],
@@ -365,7 +365,7 @@ def test_a_deadlock_in_an_isolated_reaction_asks_for_the_whole_transaction_again
         connection.execute(insert(host_orders), [{"id": 1, "number": "1"}, {"id": 2, "number": "2"}])
 
     def act(tx: Transaction, entry: LogEntry) -> None:
-        with suppress(DBAPIError) if swallow else suppress():
+        with suppress(*([DBAPIError] if swallow else [])):
             deadlock(crm, tx)
 
     with meddled(crm, meddler, act), pytest.raises(TransactionError), crm.begin() as tx:
@@ -381,8 +381,7 @@ def test_a_connection_that_is_killed_ends_the_transaction(database_url: str, swa
     ask, kill = ("SELECT pg_backend_pid()", "SELECT pg_terminate_backend({})")
     if not database_url.startswith("postgresql"):
         ask, kill = ("SELECT CONNECTION_ID()", "KILL {}")
-    error: type[Exception] = TransactionError
-    with pytest.raises(error), crm.begin() as tx:
+    with pytest.raises(TransactionError), crm.begin() as tx:  # noqa: PT012 - the commit is what raises
         tx.orders.record(order("A-1"))
         number = tx.sql.connection.execute(text(ask)).scalar_one()
         with crm.engine.connect() as other:
@@ -422,7 +421,7 @@ def test_two_transactions_joined_to_one_connection_nest(database_url: str) -> No
             first.contacts.add("Ann")
             with second.sql.isolated():
                 second.contacts.add("Bob")
-            with pytest.raises(ValueRefused), second.sql.isolated():
+            with pytest.raises(ValueRefused), second.sql.isolated():  # noqa: PT012 - what was written is undone
                 second.contacts.add("Eve")
                 raise ValueRefused("no")
     assert [len(contents(one)["contacts"]) for one in (crm, beside)] == [1, 1]
@@ -475,7 +474,7 @@ def test_an_engine_in_autocommit_mode_never_half_writes(database_url: str) -> No
     shop(database_url).engine.dispose()
     engine = create_engine(database_url, isolation_level="AUTOCOMMIT")
     crm = CRM(engine)
-    with pytest.raises((TransactionRequired, ZeroDivisionError)), crm.begin() as tx:
+    with pytest.raises((TransactionRequired, ZeroDivisionError)), crm.begin() as tx:  # noqa: PT012 - nor half
         tx.contacts.add("Ann")
         raise ZeroDivisionError
     assert contents(crm)["contacts"] == []
@@ -497,9 +496,9 @@ def test_a_message_goes_to_more_contacts_than_a_statement_has_parameters(sqlite_
 
 def test_no_error_of_ours_shows_a_customers_data(database_url: str) -> None:
     crm = shop(database_url)
+    row = {"event_id": crm.new_id(), "data": {"name": "Ann of Cleves"}}
+    crm.transact(lambda tx: tx.sql.insert(tx.table("event_personal"), [row]))
     with pytest.raises(IntegrityError) as caught, crm.begin() as tx:
-        row = {"event_id": tx.new_id(), "data": {"name": "Ann of Cleves"}}
-        tx.sql.insert(tx.table("event_personal"), [row])
         tx.sql.insert(tx.table("event_personal"), [row])
     assert "Cleves" not in str(caught.value)
 

@@ -27,7 +27,10 @@ def test_a_secret_is_wrapped_by_its_annotation_alone() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"hst": "x"}, r"settings\['mail'\] has no setting 'hst'; did you mean 'host'\? known are: host, password"),
+        (
+            {"hst": "x"},
+            r"settings\['mail'\] has no setting 'hst'; did you mean 'host'\? known are: host, password",
+        ),
         ({}, r"settings\['mail'\].*'host'"),
         ("host=x", "must be a mapping"),
     ],
@@ -39,7 +42,11 @@ def test_mistakes_name_the_path_and_what_would_be_right(values: Any, words: str)
 
 @pytest.mark.parametrize(
     ("core", "words"),
-    [({"lease": 5}, "positive timedelta"), ({"attempts": 0}, "1 to 1000"), ({"lese": 1}, "did you mean 'lease'")],
+    [
+        ({"lease": 5}, "positive timedelta"),
+        ({"attempts": 0}, "1 to 1000"),
+        ({"lese": 1}, "did you mean 'lease'"),
+    ],
 )
 def test_the_core_checks_its_own(core: Any, words: str) -> None:
     with pytest.raises(SettingsError, match=words):

@@ -79,7 +79,7 @@ class Sql:
             self._judge(error)
             raise
         except StatementError as error:
-            if isinstance(error.orig, ValueRefused):
+            if isinstance(error.orig, CrmkitError):
                 raise error.orig from None  # its wrapping would tell every other value too
             raise
 
