@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import Enum
@@ -17,6 +18,8 @@ from crmkit.money import Money
 from crmkit.orders import LineKind, Order, OrderLine
 
 Plain = dict[str, Any]
+
+log = logging.getLogger("crmkit.events")
 
 
 def dump(event: Event) -> tuple[Plain, Plain]:
@@ -38,7 +41,9 @@ def dump(event: Event) -> tuple[Plain, Plain]:
 def load(
     types: Mapping[str, type[Event]], type_name: str, version: int, data: Plain, personal: Plain
 ) -> Event:
-    """Return the event that plain data describes; a type that nobody knows gives an `UnknownEvent`.
+    """Return the event that plain data describes; what no class can read gives an `UnknownEvent`.
+
+    Reading is total: an event that a plugin's class refuses must not stop the relay or hide a timeline.
 
     Args:
         types: event classes by name.
@@ -48,12 +53,14 @@ def load(
         personal: the personal values that are still there.
     """
     cls = types.get(type_name)
-    if cls is None or version > cls.version:
-        return UnknownEvent(type=type_name, stored_version=version, data=data)
-    if version < cls.version:
-        data = cls.upcast(version, data)
-    event: Event = converter().structure({**data, **personal}, cls)
-    return event
+    if cls is not None and version <= cls.version:
+        try:
+            today = data if version == cls.version else cls.upcast(version, dict(data))
+            event: Event = converter().structure({**today, **personal}, cls)
+            return event
+        except Exception:
+            log.warning("a stored %s of version %s cannot be read", type_name, version, exc_info=True)
+    return UnknownEvent(type=type_name, stored_version=version, data=data)
 
 
 @cache

@@ -150,7 +150,7 @@ def _bulk(hand: Hand, crm: CRM, ours: Place, theirs: Place, options: Options, id
     return Row.of("enqueue", ours.database, what, base, side, at_least=0.5)
 
 
-def _row(hand: Hand, contact: Person, number: int, key: str) -> dict[str, Any]:
+def _row(hand: Hand, contact: Any, number: int, key: str) -> dict[str, Any]:
     content = {"subject": f"Offer {number}", "text": BODY}
     now = micros(hand.clock())
     return hand.delivery(key=key, topic="offer", contact=contact, now=now, content=content)

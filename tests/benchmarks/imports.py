@@ -13,17 +13,19 @@ from report import Options, Row
 TITLE = "importing, in fresh interpreters by turns"
 _CLOCKS = "from time import perf_counter_ns as wall, process_time_ns as cpu"
 THREE = "import pluggy, attrs, blinker"
+NAMES = "from crmkit import Accepted, ChannelSpec, Message, Order, hookimpl"
 ORM = "import sqlalchemy.orm"
 
 
 def measure_alone(options: Options) -> Iterator[Row]:
     """Yield the rows of the table."""
-    base, ours, orm, whole = (
+    base, ours, names, orm, whole = (
         Side(statement, lambda statement=statement: imported(statement))  # type: ignore[misc]
-        for statement in (THREE, "import crmkit", ORM, "from crmkit import CRM")
+        for statement in (THREE, "import crmkit", NAMES, ORM, "from crmkit import CRM")
     )
-    alternate(base, ours, orm, whole, rounds=options.rounds, turns=options.turns(6), warm_up=1)
+    alternate(base, ours, names, orm, whole, rounds=options.rounds, turns=options.turns(6), warm_up=1)
     yield Row.of("imports", "", "import crmkit", base, ours, at_most=1.5)
+    yield Row.of("imports", "", "the names that a plugin needs", base, names)
     yield Row.of("imports", "", "from crmkit import CRM", orm, whole)
 
 

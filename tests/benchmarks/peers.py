@@ -19,7 +19,9 @@ from report import Options, Row
 from shop import BODY
 
 HERE = Path(__file__).parent
-POST_OFFICE = "django-post-office at its defaults: 5 threads, batches of 100 marked at their end, a row of log for each mail"
+POST_OFFICE = (
+    "django-post-office at its defaults: 5 threads, batches of 100 marked at their end, a row of log per mail"
+)
 CELERY = (
     "Celery: one worker process (pool solo) on Redis as it stands here; no transaction with the host's database, "
     "no event, not durable: not the same work"
@@ -38,7 +40,7 @@ def peer_rows(make: Maker, options: Options, ours: Callable[[int], Side]) -> Ite
         options: how long to measure.
         ours: gives crmkit's side for a number of messages.
     """
-    for peer, full, note in ((post_office, 1000, POST_OFFICE), (celery, 2000, CELERY)):
+    for peer, full, note in ((post_office, 500, POST_OFFICE), (celery, 500, CELERY)):
         size = 50 if options.quick else full
         try:
             with peer(make, size) as theirs:
@@ -116,8 +118,8 @@ def celery(make: Maker, size: int) -> Iterator[Side]:
 def _worker(peer: Any) -> Iterator[subprocess.Popen[bytes]]:
     words = "worker --pool solo --concurrency 1 --loglevel ERROR --without-gossip --without-mingle".split()
     command = [sys.executable, "-m", "celery", "-A", "peer_celery", *words, "-Q", f"{peer.QUEUE}-idle"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=HERE, **quiet) as process:
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=HERE, stdout=quiet, stderr=quiet) as process:
         try:
             while not peer.app.control.ping(timeout=0.5):
                 if process.poll() is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -109,7 +109,12 @@ def measure(make: Maker, options: Options) -> Iterator[Row]:
 
 
 def _case(
-    shops: list[Shop], numbers: list[Iterator[int]], options: Options, rules: int, lines: int, target: float
+    shops: Sequence[Shop],
+    numbers: Sequence[Iterator[int]],
+    options: Options,
+    rules: int,
+    lines: int,
+    target: float,
 ) -> Iterator[Row]:
     theirs, ours, whole = shops
     works: list[tuple[str, Callable[[Sale, Order], object]]] = [

@@ -32,7 +32,7 @@ from crmkit import (
     hookimpl,
 )
 
-CUSTOMERS = 50
+CUSTOMERS = 20
 CATEGORIES = tuple(f"category {number}" for number in range(10))
 BODY = ("Thank you for your order. We hope that you enjoy what you bought. " * 10)[:500]
 

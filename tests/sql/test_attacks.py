@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from crmkit import (
     CRM,
+    ConfigError,
     ContactAdded,
     ContactPoint,
     ContactUpdated,
@@ -36,6 +37,7 @@ from crmkit import (
     Reaction,
     Refund,
     RetryTransaction,
+    Secret,
     Transaction,
     TransactionError,
     TransactionPoisoned,
@@ -185,7 +187,7 @@ def test_every_text_that_is_allowed_fits_its_column(database_url: str) -> None:
     points = [
         ContactPoint.postal("ß" * 320, "de"),
         ContactPoint.handle("n" * 60, "\U0001f600" * 255),
-        ContactPoint.external("\U0001f600" * 60, "\U0001f600" * 255),
+        ContactPoint.external("\U0001f600" * 60, "\U0001f601" * 255),
     ]
     with crm.begin() as tx:
         contact = tx.contacts.add(wide, points=points, given_name=wide, family_name=wide, locale="x" * 35)
@@ -501,6 +503,25 @@ def test_no_error_of_ours_shows_a_customers_data(database_url: str) -> None:
     with pytest.raises(IntegrityError) as caught, crm.begin() as tx:
         tx.sql.insert(tx.table("event_personal"), [row])
     assert "Cleves" not in str(caught.value)
+
+
+def test_a_url_that_does_not_parse_tells_no_part_of_its_password() -> None:
+    with pytest.raises(ConfigError) as caught:
+        CRM("postgresql+psycopg://shop:pass@db:word/shop")
+    assert "word" not in str(caught.value).replace("password", "")
+
+
+def test_secrets_that_begin_alike_are_taken_out_whole() -> None:
+    @attrs.frozen
+    class Settings:
+        short: Secret = attrs.field(converter=Secret)
+        long: Secret = attrs.field(converter=Secret)
+
+    @attrs.define(eq=False)
+    class Holder(Meddler):
+        settings: Settings = attrs.field(factory=lambda: Settings("abcd", "abcdefgh"))
+
+    assert CRM("sqlite://", plugins=[Holder()]).redact("abcdefgh") == "***"
 
 
 def test_a_transaction_that_asks_to_be_repeated_and_is_swallowed_is_repeated(postgresql_url: str) -> None:

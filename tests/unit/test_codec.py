@@ -99,9 +99,21 @@ class Moved(Event):
         return {"place": data["location"]} if version == 1 else data
 
 
+@attrs.frozen(kw_only=True)
+class Strict(Moved):
+    place: str = attrs.field(validator=attrs.validators.in_(["Tbilisi", "Hue"]))
+
+
 def test_an_older_version_is_brought_up_to_today_and_a_newer_one_kept() -> None:
     assert load({"Moved": Moved}, "Moved", 1, {"location": "Tbilisi"}, {}) == Moved(place="Tbilisi")
     assert isinstance(load({"Moved": Moved}, "Moved", 3, {"city": "Hue"}, {}), UnknownEvent)
+
+
+@pytest.mark.parametrize(("version", "data"), [(1, {"nothing": "here"}), (2, {}), (2, {"place": 7, "x": 1})])
+def test_what_its_class_refuses_is_kept_instead_of_stopping_the_log(version: int, data: Any) -> None:
+    """A relay that meets an event it cannot read would stop there for ever."""
+    read = load({"Moved": Strict}, "Moved", version, data, {})
+    assert read == UnknownEvent(type="Moved", stored_version=version, data=data)
 
 
 @pytest.mark.parametrize("value", ["", "anna", "staff:", "system:x", "robot:r2", "staff:" + "x" * 100])

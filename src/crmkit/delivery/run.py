@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crmkit.delivery.cases import Case
 from crmkit.delivery.claim import Claim, Claimer
@@ -42,11 +42,7 @@ def run_due(crm: CRM, *, relay: str, limit: int, lease: timedelta) -> Report:
         ValueRefused: if an argument is wrong; nothing is done then.
         Exception: the first error of the database, or in a strict CRM of a plugin, after every step was tried.
     """
-    clean(relay, "relay", limit=80, empty=False)
-    if type(limit) is not int or limit < 0:
-        raise ValueRefused(f"limit is {limit!r}; it must be a whole number from 0 on")
-    if not isinstance(lease, timedelta) or lease <= timedelta(0):
-        raise ValueRefused(f"lease is {lease!r}; it must be a positive timedelta")
+    _check(relay, limit, lease)
     tally = Tally()
     steps: Sequence[tuple[str, Callable[[], None]]] = (
         ("numbering events", lambda: _number(crm, tally)),
@@ -63,6 +59,14 @@ def run_due(crm: CRM, *, relay: str, limit: int, lease: timedelta) -> Report:
     if tally.error is not None:
         raise tally.error
     return tally.report()
+
+
+def _check(relay: Any, limit: Any, lease: Any) -> None:
+    clean(relay, "relay", limit=80, empty=False)
+    if type(limit) is not int or limit < 0:
+        raise ValueRefused(f"limit is {limit!r}; it must be a whole number from 0 on")
+    if not isinstance(lease, timedelta) or lease <= timedelta(0):
+        raise ValueRefused(f"lease is {lease!r}; it must be a positive timedelta")
 
 
 def _number(crm: CRM, tally: Tally) -> None:

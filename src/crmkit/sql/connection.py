@@ -16,7 +16,6 @@ from crmkit.errors import (
     RetryTransaction,
     TransactionPoisoned,
     TransactionRequired,
-    ValueRefused,
 )
 from crmkit.sql.types import family
 

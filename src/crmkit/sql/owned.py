@@ -42,6 +42,11 @@ def _own_engine(target: str) -> Engine:
             return create_engine(url, hide_parameters=True)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise ConfigError(f"the database URL cannot be used: {error}") from None
+    except ValueError:  # its words are the part that is wrong, perhaps of the password
+        raise ConfigError(
+            "the database URL cannot be used: its port is no number; write ':', '/' and '@' of a password as "
+            "%3A, %2F and %40"
+        ) from None
     options: dict[str, Any] = {
         "connect_args": {"timeout": 30, "check_same_thread": False},
         "hide_parameters": True,  # an error goes to logs, where names and addresses are out of place

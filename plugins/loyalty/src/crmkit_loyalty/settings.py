@@ -20,7 +20,7 @@ Rate = int | Fraction | Decimal | str
 E = TypeVar("E", bound=StrEnum)
 
 _HIGHEST = 10**6
-_NUMBER = re.compile(r"\d{1,12}(\.\d{1,12}|/\d{1,12})?")
+_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12}|/[0-9]{1,12})?")
 
 
 class Rounding(StrEnum):
