@@ -78,6 +78,10 @@ class CRM:
         schema: str | None = None,
         metadata: MetaData | None = None,
     ) -> None:
+        if schema is not None and metadata is not None:
+            raise ConfigError(
+                "give schema= or metadata=, not both: tables in the host's metadata have its schema"
+            )
         if settings is not None and not isinstance(settings, Mapping):
             raise ConfigError(f"settings must be a mapping by plugin name, not {type(settings).__name__}")
         given = dict(settings or {})

@@ -17,7 +17,7 @@ _NODES = frozenset(
     "Template Output TemplateData Name Const Getattr Getitem Filter If For Compare Operand And Or Not Test "
     "CondExpr Concat Tuple List".split()
 )
-_FILTERS = frozenset("e escape default d join length lower upper title trim capitalize first last".split())
+_FILTERS = frozenset("e escape default d length lower upper title trim capitalize first last".split())
 _TESTS = frozenset("defined undefined none equalto eq ne lt gt ge le in".split())
 
 
@@ -96,7 +96,7 @@ def _check(what: str, source: str) -> None:
     clean(source, what, limit=RENDER_LIMIT, multiline=True)
     try:
         tree = _environment(False).parse(source)
-    except (TemplateSyntaxError, RecursionError) as error:
+    except (TemplateSyntaxError, RecursionError, ValueError) as error:
         raise ValueRefused(f"{what}: {error}") from None
     for node, depth in _walk(tree, 0):
         name = type(node).__name__

@@ -280,6 +280,7 @@ class Hand:
             "id": self.new_id(),
             "key": key,
             "channel": "nothing",
+            "recipient": str(contact.id),
             "address": contact.value,
             "contact_id": contact.id,
             "topic": topic,

@@ -133,6 +133,7 @@ def _bulk(hand: Hand, crm: CRM, ours: Place, theirs: Place, options: Options, id
             | {
                 "id": hand.new_id(),
                 "key": f"bulk:{number}:{place:032}",
+                "recipient": str(one.id),
                 "address": one.value,
                 "contact_id": one.id,
                 "name": one.name,

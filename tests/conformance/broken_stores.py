@@ -179,10 +179,9 @@ def queues_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
     real = messages.rows.claim_delivery
 
-    def claim(sql: Any, status: Any) -> bool:
-        return real(
-            sql, attrs.evolve(status, delivery=attrs.evolve(status.delivery, key=str(status.delivery.id)))
-        )
+    def claim(sql: Any, status: Any, *rest: Any) -> bool:
+        fresh = attrs.evolve(status.delivery, key=str(status.delivery.id))
+        return real(sql, attrs.evolve(status, delivery=fresh), *rest)
 
     monkeypatch.setattr(messages.rows, "claim_delivery", claim)
 

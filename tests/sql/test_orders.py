@@ -328,6 +328,26 @@ def test_messages_are_queued_once_and_held_with_a_reason(tx: Transaction) -> Non
     assert len(tx.messages.list()) == 2
 
 
+def test_one_message_each_whatever_becomes_of_their_addresses(tx: Transaction) -> None:
+    """A repeat after a change of address sends nothing twice; two people without one do not get in each other's way."""
+    message = Message(topic="hello", text="Hello")
+    ann, bob = tx.contacts.add("Ann"), tx.contacts.add("Bob")
+    first = tx.messages.queue(message, channel="pigeon", key="m1", contact_id=ann.id)
+    tx.messages.queue(message, channel="pigeon", key="m1", contact_id=bob.id)
+    tx.contacts.remember(ann.id, ContactPoint.handle("loft", "ann"))
+    assert tx.messages.queue(message, channel="pigeon", key="m1", contact_id=ann.id) == first
+    assert len(tx.messages.list()) == 2
+
+
+def test_order_numbers_with_colons_do_not_meet_the_keys_of_steps(tx: Transaction) -> None:
+    """An order numbered "A:paid" is not the payment of the order "A"."""
+    for number in ("A", "A:paid", "A:refund:1", "A%3Apaid"):
+        tx.orders.record(order(number), state="paid")
+    tx.orders.refund("A", Refund.whole("1"))
+    assert tx.orders.get("A:paid").state is OrderState.PAID
+    assert tx.orders.get("A").state is OrderState.REFUNDED
+
+
 def test_a_step_that_is_too_old_is_refused(tx: Transaction) -> None:
     tx.orders.record(order())
     with pytest.raises(ValueRefused, match="days old"):

@@ -69,8 +69,6 @@ def _release_one(tx: Transaction, row: Any, contact: Any) -> bool:
         point = contact.point(spec.address_kind, spec.scope) if contact else None
         address = point.value if point else ""
         problem = "" if point else f"the contact has no {spec.address_kind} point"
-        if address and outbox.is_taken(tx.sql, row.key, row.channel, address):
-            problem = "the same message was queued to the contact's address in the meantime"
     changes = {"reason": problem} if problem else {"address": address, **outbox.queued(tx.now)}
     outbox.change(tx.sql, row.id, changes)
     return not problem

@@ -19,8 +19,8 @@ from crmkit.sql.types import Written, write_json
 _CONTENT = ("subject", "text", "html", "template", "data", "headers")
 
 
-def delivery_row(status: DeliveryStatus) -> dict[str, Any]:
-    """Return the row of a delivery that is being queued."""
+def delivery_row(status: DeliveryStatus, recipient: str) -> dict[str, Any]:
+    """Return the row of a delivery that is being queued for a recipient: a contact's id, or an address."""
     delivery = status.delivery
     content = {
         "subject": delivery.subject,
@@ -34,6 +34,7 @@ def delivery_row(status: DeliveryStatus) -> dict[str, Any]:
         "id": delivery.id,
         "key": delivery.key,
         "channel": delivery.channel,
+        "recipient": recipient,
         "address": delivery.address,
         "contact_id": delivery.contact_id,
         "topic": delivery.topic,
@@ -82,14 +83,14 @@ def read_delivery(row: Any) -> DeliveryStatus:
     )
 
 
-def claim_delivery(sql: Sql, status: DeliveryStatus) -> bool:
-    """Queue a delivery unless its (key, channel, address) is taken; say whether it was queued."""
-    return sql.claim(sql.tables["deliveries"], delivery_row(status))
+def claim_delivery(sql: Sql, status: DeliveryStatus, recipient: str) -> bool:
+    """Queue a delivery unless its (key, channel, recipient) is taken; say whether it was queued."""
+    return sql.claim(sql.tables["deliveries"], delivery_row(status, recipient))
 
 
-def shared_columns(status: DeliveryStatus) -> dict[str, Any]:
+def shared_columns(status: DeliveryStatus, recipient: str) -> dict[str, Any]:
     """Return the row of a delivery as a start for others of the same message, which is written as JSON only once."""
-    row = delivery_row(status)
+    row = delivery_row(status, recipient)
     return row | {"content": Written(write_json(row["content"]))}
 
 
@@ -103,14 +104,14 @@ def insert_deliveries(sql: Sql, rows: Sequence[Row]) -> bool:
     return True
 
 
-def claimed_delivery(sql: Sql, key: str, channel: str, address: str) -> DeliveryStatus:
+def claimed_delivery(sql: Sql, key: str, channel: str, recipient: str) -> DeliveryStatus:
     """Return the delivery that was queued under a key before.
 
     Raises:
         RetryTransaction: if this transaction's isolation level hides it.
     """
     c = sql.tables["deliveries"].c
-    mine = (c.key == key) & (c.channel == channel) & (c.address == address)
+    mine = (c.key == key) & (c.channel == channel) & (c.recipient == recipient)
     statement = select(sql.tables["deliveries"]).where(mine).with_for_update(read=True)
     row = sql.execute(statement).first()
     if row is None:
@@ -155,11 +156,11 @@ def count_deliveries(sql: Sql) -> dict[tuple[DeliveryState, str], int]:
 
 
 def same_message(stored: DeliveryStatus, given: DeliveryStatus) -> bool:
-    """Return whether two deliveries say the same to the same contact, whatever became of them since."""
+    """Return whether two deliveries to one recipient say the same, whatever became of them and of the address."""
 
     def content(status: DeliveryStatus) -> Any:
         kept = attrs.asdict(status.delivery, recurse=False)
-        for name in ("id", "attempt", "queued_at", "name", "locale"):
+        for name in ("id", "attempt", "queued_at", "address", "name", "locale"):
             del kept[name]
         return {**kept, "headers": dict(kept["headers"]), "template": status.template}, codec.plain(
             status.data

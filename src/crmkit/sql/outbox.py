@@ -179,13 +179,6 @@ def lock_held(sql: Sql, ids: Sequence[UUID], after: UUID | None, limit: int) -> 
     return sql.execute(statement.order_by(table.c.id).limit(limit).with_for_update()).all()
 
 
-def is_taken(sql: Sql, key: str, channel: str, address: str) -> bool:
-    """Return whether a delivery of that key, channel and address exists."""
-    c = sql.tables["deliveries"].c
-    same = (c.key == key) & (c.channel == channel) & (c.address == address)
-    return sql.execute(select(c.id).where(same)).first() is not None
-
-
 def change(sql: Sql, id: UUID, values: Mapping[str, Any]) -> None:
     """Write columns of a locked delivery."""
     table = sql.tables["deliveries"]

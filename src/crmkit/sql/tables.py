@@ -219,6 +219,8 @@ def _deliveries(metadata: MetaData) -> None:
         Column("id", Id(), primary_key=True),
         column("key", Text(200)),
         column("channel", Text(30)),
+        # the contact's id, or the address where one was named: who hears of a key, whatever address is in use
+        column("recipient", Text(320), holds="personal"),
         column("address", Text(320), holds="personal"),
         column("contact_id", Id(), null=True, holds="subject"),
         column("topic", Text(100)),
@@ -235,7 +237,7 @@ def _deliveries(metadata: MetaData) -> None:
         column("name", Text(300), holds="personal"),
         column("locale", Text(35)),
         column("content", Json(), holds="personal"),
-        unique("key", "channel", "address"),
+        unique("key", "channel", "recipient"),
         index("due", "due_at", "id"),
         index("state", "state", "queued_at", "id"),
     )

@@ -46,7 +46,7 @@ class Messages:
         Args:
             message: what to say.
             channel: over which channel.
-            key: names this message for ever; at most one delivery is queued for a key, channel and address.
+            key: names this message for ever; at most one delivery is queued for a key, channel and recipient.
             contact_id: to whom.
             to: to which address, by default the contact's first of the channel's kind.
 
@@ -55,10 +55,10 @@ class Messages:
             ValueRefused: if neither a contact nor an address is given.
         """
         status = self._status(message, channel, key, contact_id, to)
-        if rows.claim_delivery(self._tx.sql, status):
+        recipient = to.key if to is not None else str(contact_id)
+        if rows.claim_delivery(self._tx.sql, status, recipient):
             return status
-        delivery = status.delivery
-        stored = rows.claimed_delivery(self._tx.sql, delivery.key, channel, delivery.address)
+        stored = rows.claimed_delivery(self._tx.sql, status.delivery.key, channel, recipient)
         if not rows.same_message(stored, status):
             raise KeyConflict(key, stored=stored, given=status)
         return stored
@@ -87,7 +87,7 @@ class Messages:
         keys = {id: f"{key}:{id.hex}" for id in contact_ids}
         first = next(iter(keys))
         shared = rows.shared_columns(
-            self._status(message, channel, keys[first], first, None, contacts[first])
+            self._status(message, channel, keys[first], first, None, contacts[first]), str(first)
         )
         queued = [
             shared | self._own_columns(channel, key, id, contacts[id], shared["queued_at"])
@@ -172,6 +172,7 @@ class Messages:
         return {
             "id": self._tx.new_id(),
             "key": key,
+            "recipient": str(contact_id),
             "address": address,
             "contact_id": contact_id,
             "name": contact.name,

@@ -73,8 +73,7 @@ class Orders:
     ) -> OrderOutcome:
         """Record an order; recording the same order again returns the stored outcome.
 
-        Resolves the contact, appends `OrderRecorded` (and `OrderPaid`), lets the rules decide, and runs
-        the reactions.
+        Resolves the contact, appends `OrderRecorded` (and `OrderPaid`), lets the rules decide, runs reactions.
 
         Args:
             order: what was ordered, and by whom.
@@ -115,7 +114,7 @@ class Orders:
         """
         row, at, run = self._step(key, at, history)
         if row.is_paid:
-            return self._stored(row, f"order:{row.key}:paid")
+            return self._stored(row, step_key(row.key, "paid"))
         self._allow(row, "paid", at, run, row.state in (OrderState.PLACED, OrderState.SHIPPED))
         order = self._order(row)
         decision = self._decide(order, at, self._contact(row), run)
@@ -123,7 +122,7 @@ class Orders:
         event = OrderPaid(
             order_key=row.key, amount=order.total, awards=decision.awards, refusals=decision.refusals
         )
-        entry = self._entry(row, event, f"order:{row.key}:paid", at)
+        entry = self._entry(row, event, step_key(row.key, "paid"), at)
         return self._take(row, {"state": state, "paid_at": at}, entry, run, decision)
 
     def shipped(
@@ -139,7 +138,7 @@ class Orders:
         """
         row, at, run = self._step(key, at, history)
         event = OrderShipped(order_key=row.key, tracking=clean(tracking, "tracking", limit=TEXT_LIMIT))
-        event_key = f"order:{row.key}:shipped"
+        event_key = step_key(row.key, "shipped")
         if row.shipped_at != FOREVER:
             return self._stored(row, event_key, event)
         self._allow(row, "shipped", at, run, row.state in (OrderState.PLACED, OrderState.PAID))
@@ -171,7 +170,8 @@ class Orders:
             raise ValueRefused(
                 f"order {key!r} is in {before.currency}; it cannot be amended to {order.currency}"
             )
-        event_key = f"order:{row.key}:amend:{clean(amendment, 'amendment', limit=KEY_LIMIT, empty=False)}"
+        amendment = clean(amendment, "amendment", limit=KEY_LIMIT, empty=False)
+        event_key = step_key(row.key, "amend", amendment)
         if stored := self._tx.events.by_key(event_key, locked=True):
             if not isinstance(stored.event, OrderAmended) or stored.event.order != order:
                 raise KeyConflict(event_key, stored=stored.event, given=order)
@@ -198,7 +198,7 @@ class Orders:
             ValueRefused: if more would be given back than was paid.
         """
         row, at, run = self._step(key, at, history)
-        event_key = f"order:{row.key}:refund:{refund.key}"
+        event_key = step_key(row.key, "refund", refund.key)
         order, before = self._order(row), self._returned(row)
         if stored := self._tx.events.by_key(event_key, locked=True):
             return self._replayed_refund(row, order, stored, refund)
@@ -232,7 +232,7 @@ class Orders:
         """
         row, at, run = self._step(key, at, history)
         event = OrderCancelled(order_key=row.key, reason=clean(reason, "reason", limit=TEXT_LIMIT))
-        event_key = f"order:{row.key}:cancel"
+        event_key = step_key(row.key, "cancel")
         if row.state is OrderState.CANCELLED:
             return self._stored(row, event_key, event)
         self._allow(row, "cancelled", at, run, row.state in (OrderState.PLACED, OrderState.PAID))
@@ -273,7 +273,7 @@ class Orders:
         order_id, contact_id = tx.new_id(), kept.contact_id
         recorded = tx.events.entry(
             OrderRecorded(order=kept, state=state),
-            key=f"order:{order.key}",
+            key=step_key(order.key),
             contact_id=contact_id,
             subject_id=order_id,
             occurred_at=at,
@@ -296,7 +296,7 @@ class Orders:
             paid = OrderPaid(
                 order_key=order.key, amount=kept.total, awards=decision.awards, refusals=decision.refusals
             )
-            entries.append(self._entry(row, paid, f"order:{order.key}:paid", at, cause=recorded))
+            entries.append(self._entry(row, paid, step_key(order.key, "paid"), at, cause=recorded))
         failures = self._failed(decision, recorded.key)
         with tx.contacts.known(contact):
             tx.events.append_new(entries, run)
@@ -305,14 +305,14 @@ class Orders:
     def _replayed_record(self, order: Order, state: OrderState) -> OrderOutcome:
         row = rows.claimed_order(self._tx.sql, order.key)
         entries = {entry.key: entry for entry in self._tx.events.of_subject(row.id, locked=True)}
-        stored = entries[f"order:{order.key}"].event
+        stored = entries[step_key(order.key)].event
         assert isinstance(stored, OrderRecorded)
         owner = order.contact_id or stored.order.contact_id
         given = OrderRecorded(order=order.without_buyer(owner), state=state)
         if stored != given:
-            raise KeyConflict(f"order:{order.key}", stored=stored, given=given)
-        last = entries.get(f"order:{order.key}:paid") if state is OrderState.PAID else None
-        return self._outcome(row, last or entries[f"order:{order.key}"], replayed=True)
+            raise KeyConflict(step_key(order.key), stored=stored, given=given)
+        last = entries.get(step_key(order.key, "paid")) if state is OrderState.PAID else None
+        return self._outcome(row, last or entries[step_key(order.key)], replayed=True)
 
     def _replayed_refund(self, row: OrderRow, order: Order, stored: LogEntry, refund: Refund) -> OrderOutcome:
         event = stored.event
@@ -476,3 +476,8 @@ def _minus(total: Mapping[str, Returned], parts: Mapping[str, Returned]) -> dict
 
 def _or_none(value: datetime) -> datetime | None:
     return None if value == FOREVER else value
+
+
+def step_key(order_key: str, *step: str) -> str:
+    """Return the key of an order's event; an order number's own colons are escaped, so that no two keys meet."""
+    return ":".join(("order", order_key.replace("%", "%25").replace(":", "%3A"), *step))

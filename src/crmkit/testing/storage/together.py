@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Thread
-from typing import Any
+from typing import TypeVar
 
 from crmkit.contacts import Contact, ContactPoint
 from crmkit.crm import CRM
@@ -17,6 +17,8 @@ from crmkit.sql.schema import PLACE, read_stamp
 from crmkit.testing.laws import law
 from crmkit.testing.storage.stage import ATTEMPTS, Stage
 from crmkit.transaction import OrderOutcome, Transaction
+
+T = TypeVar("T")
 
 _THREADS = 4
 #: How long the second of two transactions is given to come to where the first stops it, in seconds.
@@ -33,11 +35,9 @@ class TogetherLaws(Stage):
         """Of several transactions that find or add the same person at the same time, one adds and all find."""
         for number, (level, crm) in enumerate(self.levels()):
             points = [ContactPoint.email(f"ann{number}@example.com"), ContactPoint.external("shop", number)]
-
-            def work(tx: Transaction, points: Sequence[ContactPoint] = points) -> Contact:
-                return tx.contacts.find_or_add(points, name="Ann")
-
-            found = self._each(15, level, [partial(crm.transact, work, attempts=ATTEMPTS)] * _THREADS)
+            work = partial(_find_or_add, points=points)
+            found = self._all(15, level, self._overlapping(crm, work, work))
+            found += self._all(15, level, self._at_once(crm, work))
             self.same(15, f"different contacts, {level}", 1, len({contact.id for contact in found}))
 
     @law(16, "several_writers", "isolation_levels")
@@ -60,7 +60,8 @@ class TogetherLaws(Stage):
         """Of several transactions that record the same order at the same time, one records and all have its outcome."""
         for number, (level, crm) in enumerate(self.levels()):
             work = partial(_record, order=self.order(f"T{number}", email=f"many{number}@example.com"))
-            found = self._each(17, level, [partial(crm.transact, work, attempts=ATTEMPTS)] * _THREADS)
+            found = self._all(17, level, self._overlapping(crm, work, work))
+            found += self._all(17, level, self._at_once(crm, work))
             self.same(17, f"different outcomes, {level}", 1, len({outcome.entry.id for outcome in found}))
             self.same(17, f"recorded anew, {level}", 1, sum(not outcome.replayed for outcome in found))
 
@@ -78,14 +79,15 @@ class TogetherLaws(Stage):
             with crm.begin() as tx:
                 self.same(18, f"what is refunded, {level}", Money(600, "GBP"), tx.orders.get(key).refunded)
 
-    def _each(self, number: int, level: str, functions: Sequence[Callable[[], Any]]) -> list[Any]:
-        found = self.together(*functions)
-        failed = next((one for one in found if isinstance(one, Exception)), None)
-        if failed is not None:
-            raise self.broken(
-                number, expected=f"each of {len(found)} transactions succeeds, {level}", found=repr(failed)
-            ) from failed
-        return found
+    def _all(self, number: int, level: str, found: list[T | Exception]) -> list[T]:
+        for one in found:
+            if isinstance(one, Exception):
+                wanted = f"each of {len(found)} transactions succeeds, {level}"
+                raise self.broken(number, expected=wanted, found=said(one)) from one
+        return [one for one in found if not isinstance(one, Exception)]
+
+    def _at_once(self, crm: CRM, work: Callable[[Transaction], T]) -> list[T | Exception]:
+        return self.together(*[partial(crm.transact, work, attempts=ATTEMPTS)] * _THREADS)
 
     def _outcome_or_retry(self, level: str, early: Transaction, order: Order, first: OrderOutcome) -> None:
         try:
@@ -100,11 +102,11 @@ class TogetherLaws(Stage):
     def _overlapping(
         self,
         crm: CRM,
-        early: Callable[[Transaction], OrderOutcome],
-        late: Callable[[Transaction], OrderOutcome],
-    ) -> list[OrderOutcome | Exception]:
+        early: Callable[[Transaction], T],
+        late: Callable[[Transaction], T],
+    ) -> list[T | Exception]:
         """Let a second transaction start after the first has written and before it commits."""
-        found: list[OrderOutcome | Exception] = []
+        found: list[T | Exception] = []
         thread = Thread(
             target=lambda: found.extend(self.together(partial(crm.transact, late, attempts=ATTEMPTS)))
         )
@@ -114,6 +116,10 @@ class TogetherLaws(Stage):
             thread.join(_HEAD_START)
         thread.join(60)
         return found
+
+
+def _find_or_add(tx: Transaction, points: Sequence[ContactPoint]) -> Contact:
+    return tx.contacts.find_or_add(points, name="Ann")
 
 
 def _refund(tx: Transaction, key: str, refund: Refund) -> OrderOutcome:
