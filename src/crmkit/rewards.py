@@ -229,6 +229,10 @@ def _stamped(answer: Award | NoAward, rule: RewardRule, owner: str) -> Award | N
         return attrs.evolve(answer, rule=name, owner=owner)
     if not isinstance(answer, Award):
         raise ValueRefused(f"rule {name!r} answered {answer!r}; it must answer Award or NoAward")
+    if inexact := [key for key, value in answer.inputs.items() if isinstance(value, float)]:
+        raise ValueRefused(
+            f"rule {name!r} gave floats as inputs {inexact}; use int, Fraction, Decimal or text"
+        )
     if answer.amount == 0:
         return NoAward(reason="the amount comes to 0", rule=name, owner=owner)
     return attrs.evolve(answer, rule=name, owner=owner)
