@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -31,6 +30,11 @@ class Award(NamedTuple):
     inputs: dict[str, Any]
 
 
+def named(id: Any) -> str:
+    """Return an id as text; SQLite answers its bytes."""
+    return str(id if isinstance(id, UUID) else UUID(bytes=id))
+
+
 class Hand:
     """A shop's own data layer over tables of the same shape, read from the database as they are.
 
@@ -38,6 +42,8 @@ class Hand:
         place: where the tables stand.
         categories: what is rewarded beside the total, by the names of the rules.
         clock: gives the present instant.
+        once: whether statements are built once, which is as fast as Core goes, or where they are used, which is
+            how most people write.
     """
 
     def __init__(
@@ -45,6 +51,8 @@ class Hand:
         place: Place,
         categories: Mapping[str, str] | None = None,
         clock: Callable[[], datetime] | None = None,
+        *,
+        once: bool = True,
     ) -> None:
         self.engine = place.engine
         self.categories = categories or {}
@@ -56,8 +64,20 @@ class Hand:
         self.table: dict[str, Table] = {
             name.removeprefix("crm_"): table for name, table in metadata.tables.items()
         }
-        # built once: that is as fast as Core goes
-        self.insert = {name: insert(table) for name, table in self.table.items()}
+        self._once = once
+        self._built: dict[str, Any] = {}
+
+    def statement(self, name: str, build: Callable[[], Any]) -> Any:
+        """Return a statement, built at its first use or at each use."""
+        if not self._once:
+            return build()
+        if name not in self._built:
+            self._built[name] = build()
+        return self._built[name]
+
+    def insert(self, name: str) -> Any:
+        """Return the insert into a table."""
+        return self.statement(f"insert {name}", lambda: insert(self.table[name]))
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -79,7 +99,7 @@ class Hand:
         awards = self._awards(sale)
         total = sum(line.total for line in sale.lines)
         connection.execute(
-            self.insert["orders"],
+            self.insert("orders"),
             {
                 "id": order_id,
                 "key": sale.number,
@@ -112,7 +132,7 @@ class Hand:
             "order_key": sale.number,
         }
         connection.execute(
-            self.insert["events"],
+            self.insert("events"),
             [
                 {
                     **shared,
@@ -136,9 +156,12 @@ class Hand:
         self._post(connection, sale, awards, cause)
         self._thank(connection, sale, contact, now)
 
-    @cached_property
-    def contact_by_email(self) -> Select[Any]:
+    @property
+    def contact_by_email(self) -> Any:
         """The statement that finds a customer."""
+        return self.statement("contact by email", self._contact_by_email)
+
+    def _contact_by_email(self) -> Select[Any]:
         contacts, points = self.table["contacts"].c, self.table["contact_points"].c
         joined = self.table["contacts"].join(self.table["contact_points"], points.contact_id == contacts.id)
         return (
@@ -217,9 +240,9 @@ class Hand:
                         "amount": amount,
                     }
                 )
-        connection.execute(self.insert["loyalty_transactions"], transactions)
-        connection.execute(self.insert["loyalty_lots"], lots)
-        connection.execute(self.insert["loyalty_postings"], postings)
+        connection.execute(self.insert("loyalty_transactions"), transactions)
+        connection.execute(self.insert("loyalty_lots"), lots)
+        connection.execute(self.insert("loyalty_postings"), postings)
         id = self.new_id()
         earned = {
             "amount": sum(award.points for award in awards),
@@ -227,13 +250,20 @@ class Hand:
             "rules": {award.rule: award.points for award in awards},
             "unit": "points",
         }
-        named = id if isinstance(id, UUID) else UUID(bytes=id)
-        event = {"id": id, "type": "PointsEarned", "key": f"PointsEarned:{named}", "data": to_json(earned)}
-        connection.execute(self.insert["events"], cause | event)
+        event = {
+            "id": id,
+            "type": "PointsEarned",
+            "key": f"PointsEarned:{named(id)}",
+            "data": to_json(earned),
+        }
+        connection.execute(self.insert("events"), cause | event)
 
-    @cached_property
-    def touch_wallet(self) -> Executable:
+    @property
+    def touch_wallet(self) -> Any:
         """The statement that locks a wallet."""
+        return self.statement("touch wallet", self._touch_wallet)
+
+    def _touch_wallet(self) -> Executable:
         wallets = self.table["loyalty_wallets"]
         make = sqlite.insert if self.engine.dialect.name == "sqlite" else postgresql.insert
         return make(wallets).on_conflict_do_update(
@@ -243,7 +273,7 @@ class Hand:
     def _order(self, sale: Sale, contact_id: Any) -> dict[str, Any]:
         return {
             "channel": "web",
-            "contact_id": str(contact_id if isinstance(contact_id, UUID) else UUID(bytes=contact_id)),
+            "contact_id": named(contact_id),
             "currency": "GBP",
             "key": sale.number,
             "lines": [
@@ -262,7 +292,7 @@ class Hand:
 
     def _thank(self, connection: Connection, sale: Sale, contact: Any, now: int) -> None:
         connection.execute(
-            self.insert["deliveries"],
+            self.insert("deliveries"),
             self.delivery(
                 key=f"thanks:{sale.number}",
                 topic="thank-you",
@@ -280,7 +310,7 @@ class Hand:
             "id": self.new_id(),
             "key": key,
             "channel": "nothing",
-            "recipient": str(contact.id),
+            "recipient": named(contact.id) if contact.id else contact.value,
             "address": contact.value,
             "contact_id": contact.id,
             "topic": topic,

@@ -61,7 +61,7 @@ class Outbox:
             key = f"offer:{number}"
             rows.append(self.hand.delivery(key=key, topic="offer", contact=contact, now=now, content=content))
         with self.hand.begin() as connection:
-            connection.execute(self.hand.insert["deliveries"], rows)
+            connection.execute(self.hand.insert("deliveries"), rows)
 
     def work(self, messages: int) -> None:
         """Let crmkit send so many."""

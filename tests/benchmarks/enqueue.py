@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from by_hand import Hand
+from by_hand import Hand, named
 from measure import Side, alternate
 from places import Maker, Place
 from report import Options, Row
@@ -86,7 +86,7 @@ def _one(hand: Hand, crm: CRM, ours: Place, theirs: Place, options: Options) -> 
     def by_hand() -> None:
         number = next(others)
         with hand.begin() as connection:
-            connection.execute(hand.insert["deliveries"], _row(hand, nobody, number, f"one:{number}"))
+            connection.execute(hand.insert("deliveries"), _row(hand, nobody, number, f"one:{number}"))
 
     base = Side("Core insert", by_hand, server=theirs.cpu)
     side = Side("queue", queue, server=ours.cpu)
@@ -107,7 +107,7 @@ def _one_contact(hand: Hand, crm: CRM, ours: Place, theirs: Place, options: Opti
         number = next(others)
         with hand.begin() as connection:
             contact = connection.execute(hand.contact_by_email, {"email": email(number % 200)}).one()
-            connection.execute(hand.insert["deliveries"], _row(hand, contact, number, f"to:{number}"))
+            connection.execute(hand.insert("deliveries"), _row(hand, contact, number, f"to:{number}"))
 
     base = Side("Core select and insert", by_hand, server=theirs.cpu)
     side = Side("queue", queue, server=ours.cpu)
@@ -133,7 +133,7 @@ def _bulk(hand: Hand, crm: CRM, ours: Place, theirs: Place, options: Options, id
             | {
                 "id": hand.new_id(),
                 "key": f"bulk:{number}:{place:032}",
-                "recipient": str(one.id),
+                "recipient": named(one.id),
                 "address": one.value,
                 "contact_id": one.id,
                 "name": one.name,
@@ -142,7 +142,7 @@ def _bulk(hand: Hand, crm: CRM, ours: Place, theirs: Place, options: Options, id
             for place, one in enumerate(people)
         ]
         with hand.begin() as connection:
-            connection.execute(hand.insert["deliveries"], rows)
+            connection.execute(hand.insert("deliveries"), rows)
 
     base = Side("Core executemany", by_hand, server=theirs.cpu, units=len(ids))
     side = Side("queue_many", queue, server=ours.cpu, units=len(ids))

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
-from uuid import UUID
 
-from by_hand import END_OF_TIME, Hand, to_json
+from by_hand import END_OF_TIME, Hand, named, to_json
 from places import Place
 from sqlalchemy import Connection, Executable, Select, bindparam, func, select, update
 
@@ -104,22 +103,22 @@ class HandWorker(Hand):
         if connection.execute(self._done, settled).rowcount != len(rows):
             raise RuntimeError("the claim was lost")
         now = micros(self.clock())
-        connection.execute(self.insert["events"], [self._event(row, now) for row in rows])
+        connection.execute(self.insert("events"), [self._event(row, now) for row in rows])
 
     def _event(self, row: Any, now: int) -> dict[str, Any]:
-        named = str(row.id if isinstance(row.id, UUID) else UUID(bytes=row.id))
+        id = named(row.id)
         return {
             "id": self.new_id(),
             "type": "MessageSent",
             "version": 1,
-            "key": f"message:{named}:sent",
+            "key": f"message:{id}:sent",
             "contact_id": row.contact_id,
             "subject_id": row.id,
             "actor": "system",
             "cause_id": None,
             "occurred_at": now,
             "recorded_at": now,
-            "data": to_json({"channel": row.channel, "delivery_id": named, "topic": row.topic}),
+            "data": to_json({"channel": row.channel, "delivery_id": id, "topic": row.topic}),
         }
 
     @cached_property

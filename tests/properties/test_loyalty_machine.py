@@ -83,7 +83,7 @@ MEMBERS = 2
 
 
 HUNT = settings(
-    max_examples=300,
+    max_examples=max(300, settings().max_examples),
     stateful_step_count=20,
     deadline=None,
     derandomize=True,

@@ -108,8 +108,7 @@ class Loyalty:
         journal = Journal(self._tx, f"redeem:{_key(key)}")
         ids = self._tx.contacts.ids(contact_id)
         with self._tx.sql.isolated():
-            self._store.lock(ids, [unit])
-            if stored := self._stored(journal.key, ids, unit, content):
+            if stored := self._again(journal, ids, unit, content):
                 return stored
             wallet = self._store.wallet(ids, unit, locked=True)
             spendable = wallet.spendable(journal.now)
@@ -140,8 +139,7 @@ class Loyalty:
         journal = Journal(self._tx, f"return:{key}")
         ids = self._tx.contacts.ids(contact_id)
         with self._tx.sql.isolated():
-            self._store.lock(ids, [unit])
-            if stored := self._stored(journal.key, ids, unit, content):
+            if stored := self._again(journal, ids, unit, content):
                 return stored
             returned = give_back(self._store.postings_of(spent["id"]))
             wallet = self._store.wallet(ids, unit, locked=True, emptied=True).after(returned)
@@ -174,7 +172,7 @@ class Loyalty:
             NotFound: if there is no such contact.
             KeyConflict: if the key stands for another grant.
         """
-        self._tx.contacts.get(contact_id)
+        ids = self._tx.contacts.ids(self._tx.contacts.get(contact_id).id)
         journal = Journal(self._tx, f"grant:{_key(key)}")
         new = journal.new_lot(contact_id, _amount(amount), lot)
         content = {
@@ -182,10 +180,8 @@ class Loyalty:
             "reason": reason,
             "lot": [str(lot.active_from or ""), str(lot.expires_at)],
         }
-        ids = self._tx.contacts.ids(contact_id)
         with self._tx.sql.isolated():
-            self._store.lock(ids, [unit])
-            if stored := self._stored(journal.key, ids, unit, content):
+            if stored := self._again(journal, ids, unit, content):
                 return stored
             wallet = self._store.wallet(ids, unit, locked=True).after(earn(new), new)
             postings = [*earn(new), *settle(wallet, journal.now)]
@@ -206,6 +202,12 @@ class Loyalty:
         if row is None:
             raise NotFound(f"the ledger has no transaction with the key {key!r}")
         return explain(self._tx, row, self._store.postings_of(row["id"]))
+
+    def _again(
+        self, journal: Journal, ids: Sequence[UUID], unit: str, content: Mapping[str, Any]
+    ) -> Entry | None:
+        self._store.lock(ids, [unit])
+        return self._stored(journal.key, ids, unit, content)
 
     def _written(
         self, journal: Journal, postings: Sequence[Posting], event: Event, ids: Sequence[UUID]

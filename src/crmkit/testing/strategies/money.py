@@ -6,7 +6,8 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-from crmkit.money import Money
+from crmkit.errors import ValueRefused
+from crmkit.money import Money, exponent
 
 #: Minor units of 2, 0 and 3 digits.
 CURRENCIES = ("EUR", "GBP", "VND", "JPY", "KWD")
@@ -14,9 +15,21 @@ _EDGES = (0, 1, 2, 3, 33, 99, 100, 101, 999, 1000, 4999, 5000, 9999)
 
 
 @cache
-def currencies() -> st.SearchStrategy[str]:
-    """Return a strategy for currency codes, one of each exponent at least."""
-    return st.sampled_from(CURRENCIES)
+def currencies(words: tuple[str, ...] = ()) -> st.SearchStrategy[str]:
+    """Return a strategy for currency codes, one of each exponent at least.
+
+    Args:
+        words: those of them that are currency codes are drawn most often.
+    """
+    wanted = tuple(word for word in words if _is_currency(word))
+    return st.sampled_from(wanted) | st.sampled_from(CURRENCIES) if wanted else st.sampled_from(CURRENCIES)
+
+
+def _is_currency(word: str) -> bool:
+    try:
+        return word.isupper() and len(word) == 3 and exponent(word) >= 0
+    except ValueRefused:
+        return False
 
 
 def money(

@@ -32,7 +32,7 @@ class Topic:
     """What orders are about.
 
     Args:
-        words: product codes, categories and channels that are drawn often.
+        words: product codes, categories, channels and currencies that are drawn often.
         amounts: minor units that are drawn often.
     """
 
@@ -54,13 +54,13 @@ def order_lines(
         currency: its code; any by default.
         kind: what the line is; not a discount, which only an order can bound.
         least: the least total in minor units.
-        words: product codes and categories that are drawn besides the usual ones.
+        words: product codes, categories and currencies that are drawn besides the usual ones.
         amounts: totals in minor units that are drawn besides the usual ones.
     """
     topic = Topic(tuple(words), tuple(amounts))
     if currency is not None:
         return _lines(currency, LineKind(kind), least, topic)
-    return currencies().flatmap(lambda code: _lines(code, LineKind(kind), least, topic))
+    return currencies(topic.words).flatmap(lambda code: _lines(code, LineKind(kind), least, topic))
 
 
 @cache
@@ -100,13 +100,13 @@ def orders(
         most: at most how many product lines; there is at least one.
         extras: whether shipping, fees and gift cards may be among the lines.
         discounts: whether a discount line may be among them.
-        words: product codes, categories and channels that are drawn besides the usual ones.
+        words: product codes, categories, channels and currencies that are drawn besides the usual ones.
         amounts: totals of a line in minor units that are drawn besides the usual ones.
     """
     topic = Topic(tuple(words), tuple(amounts))
     if currency is not None:
         return _orders(currency, most, extras, discounts, topic)
-    return currencies().flatmap(lambda code: _orders(code, most, extras, discounts, topic))
+    return currencies(topic.words).flatmap(lambda code: _orders(code, most, extras, discounts, topic))
 
 
 @cache
