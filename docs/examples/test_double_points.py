@@ -5,4 +5,4 @@ from crmkit.testing import RewardRuleSuite
 
 class TestDoublePoints(RewardRuleSuite):
     rule = DoublePoints(category="coffee")
-    claims = dict(base="goods", monotone=True)  # noqa: C408, RUF012
+    claims = dict(base="goods", monotone=True)
