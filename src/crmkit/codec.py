@@ -32,6 +32,8 @@ def dump(event: Event) -> tuple[Plain, Plain]:
         return dict(event.data), {}
     data: Plain = converter().unstructure(event)
     private = personal(type(event))  # type: ignore[arg-type]
+    if not private:
+        return data, {}
     return (
         {name: value for name, value in data.items() if name not in private},
         {name: value for name, value in data.items() if name in private},

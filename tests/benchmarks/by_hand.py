@@ -11,7 +11,7 @@ from uuid import UUID
 
 from places import Place
 from shop import BODY, Sale
-from sqlalchemy import Connection, Executable, MetaData, Select, Table, bindparam, insert, select
+from sqlalchemy import Connection, Executable, MetaData, Select, Table, bindparam, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from crmkit.clock import IdSource, micros
@@ -194,7 +194,9 @@ class Hand:
     ) -> None:
         contact_id, at, now = cause["contact_id"], cause["occurred_at"], cause["recorded_at"]
         wallet = {"contact_id": contact_id, "unit": "points", "revision": 1, "opened_at": now}
-        connection.execute(self.touch_wallet, wallet)
+        revision = connection.execute(self.touch_wallet, wallet).scalar_one()
+        if revision > 1 and connection.execute(self.debt, {"contact_id": contact_id}).scalar():
+            raise NotImplementedError("nobody owes points in this shop; else they would be paid here")
         transactions, lots, postings = [], [], []
         for number, award in enumerate(awards, 1):
             transaction_id, lot_id = self.new_id(), self.new_id()
@@ -266,9 +268,23 @@ class Hand:
     def _touch_wallet(self) -> Executable:
         wallets = self.table["loyalty_wallets"]
         make = sqlite.insert if self.engine.dialect.name == "sqlite" else postgresql.insert
-        return make(wallets).on_conflict_do_update(
-            index_elements=["contact_id", "unit"], set_={"revision": wallets.c.revision + 1}
+        return (
+            make(wallets)
+            .on_conflict_do_update(
+                index_elements=["contact_id", "unit"], set_={"revision": wallets.c.revision + 1}
+            )
+            .returning(wallets.c.revision)
         )
+
+    @property
+    def debt(self) -> Any:
+        """The statement that tells what somebody owes; the locked wallet keeps it from changing meanwhile."""
+        return self.statement("debt", self._debt)
+
+    def _debt(self) -> Select[Any]:
+        c = self.table["loyalty_postings"].c
+        owed = c.contact_id == bindparam("contact_id"), c.unit == "points", c.account == "debt"
+        return select(func.sum(c.amount)).where(*owed)
 
     def _order(self, sale: Sale, contact_id: Any) -> dict[str, Any]:
         return {
