@@ -19,7 +19,7 @@ class Options:
 
     Args:
         rounds: how many rounds each comparison has.
-        quick: whether a hundredth of the work is enough, to see that it runs.
+        quick: whether a thirtieth of the work is enough, to see that it runs.
     """
 
     rounds: int = 5
