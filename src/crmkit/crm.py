@@ -26,7 +26,8 @@ from crmkit.sql import borrow, owned
 from crmkit.sql import schema as installation
 from crmkit.sql.contacts import OwnContacts
 from crmkit.sql.failures import FailureRow, read_failures
-from crmkit.sql.tables import core_tables, new_metadata, set_prefix, tables_of
+from crmkit.sql.layout import core_tables
+from crmkit.sql.tables import new_metadata, set_prefix, tables_of
 from crmkit.stores import ContactStore
 from crmkit.templates import Template
 from crmkit.transaction import Transaction

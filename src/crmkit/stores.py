@@ -65,3 +65,21 @@ class ContactStore(Protocol):
             PointTaken: if a point is another contact's and `shared` is false.
         """
         ...
+
+    def set_point(self, tx: Transaction, contact_id: UUID, point: ContactPoint) -> None:
+        """Give a point that the contact has the label, source, verification, preference and parts of this one."""
+        ...
+
+    def remove_point(self, tx: Transaction, contact_id: UUID, point: ContactPoint) -> None:
+        """Take a point away from a contact; where others share it, it resolves to the next of them."""
+        ...
+
+    def scan(self, tx: Transaction, *, after: UUID | None = None, limit: int = 1000) -> list[Contact]:
+        """Return contacts in the order of their ids, for whoever has to see them all.
+
+        Args:
+            tx: the transaction.
+            after: the last id of the page before; None from the beginning.
+            limit: at most how many.
+        """
+        ...

@@ -156,7 +156,7 @@ async def nothing_async() -> None:
         (nothing_async, "answered <coroutine .*; hooks are not async"),
         (lambda: [None], "answered None; each must be a"),
         (lambda: ["text"], "answered 'text'; each must be a"),
-        (lambda: [Event], "answered <class 'crmkit.events.Event'>; each must be a"),
+        (lambda: [Event], "answered <class 'crmkit.events.log.Event'>; each must be a"),
     ],
 )
 def test_trap_garbage_is_refused_with_the_owner(hook: str, garbage: Any, complaint: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -10,7 +11,15 @@ from uuid import UUID
 import attrs
 from sqlalchemy import Select, Table, and_, bindparam, func, select, update
 
-from crmkit.contacts import EDITABLE, Contact, ContactPoint, PointKind
+from crmkit.clock import FOREVER
+from crmkit.contacts import (
+    EDITABLE,
+    Contact,
+    ContactPoint,
+    FirstNamePermission,
+    PointKind,
+    PostalAddress,
+)
 from crmkit.errors import PointTaken, RetryTransaction
 from crmkit.sql.connection import Row, Sql, prepared
 from crmkit.stores import StoreCapabilities
@@ -19,7 +28,9 @@ if TYPE_CHECKING:
     from crmkit.transaction import Transaction
 
 
-_CONTACT = ("id", *EDITABLE)
+_PERMISSION = ("first_name_at", "first_name_by", "first_name_how")
+_CONTACT = ("id", *(field for field in EDITABLE if field != "first_name"), *_PERMISSION)
+_POINT = ("kind", "scope", "key", "value", "label", "source", "verified_at", "is_primary", "parts", "ordinal")
 _POINT_KINDS = {kind.value: kind for kind in PointKind}
 
 _AT_ONCE = 1000  # databases take some ten thousand parameters, not any number
@@ -56,19 +67,23 @@ class OwnContacts:
         numbered = sorted(enumerate(contact.points), key=lambda p: (p[1].kind, p[1].scope, p[1].key))
         claimed: list[ContactPoint] = []
         for ordinal, point in numbered:
-            if not tx.sql.claim(points, _point_row(tx, contact.id, point, ordinal, rank=0)):
+            if not tx.sql.claim(points, point_row(contact.id, point, ordinal, 0, tx.now)):
                 _unclaim(tx, claimed)
                 return self._owner(tx, point)
             claimed.append(point)
-        row = attrs.asdict(contact, filter=lambda field, _: field.name != "points")
-        tx.sql.insert(tx.sql.tables["contacts"], [{**row, "created_at": tx.now, "updated_at": tx.now}])
+        tx.sql.insert(
+            tx.sql.tables["contacts"],
+            [{**contact_row(contact), "created_at": tx.now, "updated_at": tx.now}],
+        )
         return contact
 
     def update(self, tx: Transaction, contact_id: UUID, changes: Mapping[str, Any]) -> None:
         """Change fields of a contact."""
         contacts = tx.sql.tables["contacts"]
         tx.sql.execute(
-            update(contacts).where(contacts.c.id == contact_id).values(**changes, updated_at=tx.now)
+            update(contacts)
+            .where(contacts.c.id == contact_id)
+            .values(**columns_of(changes), updated_at=tx.now)
         )
 
     def add_points(
@@ -84,12 +99,42 @@ class OwnContacts:
                 added.append(point)
         return tuple(added)
 
+    def set_point(self, tx: Transaction, contact_id: UUID, point: ContactPoint) -> None:
+        """Give a point that the contact has the details of this one; a primary point is its kind's only one."""
+        table = tx.sql.tables["contact_points"]
+        row = point_row(contact_id, point, 0, 0, tx.now)
+        if point.primary:
+            others = and_(table.c.contact_id == contact_id, table.c.kind == point.kind)
+            tx.sql.execute(update(table).where(others).values(is_primary=0))
+        details = ("value", "label", "source", "verified_at", "is_primary", "parts")
+        own = and_(_same(table, point), table.c.contact_id == contact_id)
+        tx.sql.execute(update(table).where(own).values({name: row[name] for name in details}))
+
+    def remove_point(self, tx: Transaction, contact_id: UUID, point: ContactPoint) -> None:
+        """Take a point away from a contact; where others share it, it resolves to the next of them."""
+        table = tx.sql.tables["contact_points"]
+        holders = select(table.c.contact_id, table.c.rank).where(_same(table, point)).order_by(table.c.rank)
+        rows = tx.sql.execute(holders.with_for_update()).all()
+        tx.sql.execute(table.delete().where(_same(table, point), table.c.contact_id == contact_id))
+        left = [row for row in rows if row.contact_id != contact_id]
+        if left and left[0].rank != 0:
+            heir = and_(_same(table, point), table.c.rank == left[0].rank)
+            tx.sql.execute(update(table).where(heir).values(rank=0))
+
+    def scan(self, tx: Transaction, *, after: UUID | None = None, limit: int = 1000) -> list[Contact]:
+        """Return contacts in the order of their ids, for whoever has to see them all."""
+        contacts = tx.sql.tables["contacts"]
+        page = select(contacts.c.id).order_by(contacts.c.id).limit(limit)
+        ids = tx.sql.execute(page if after is None else page.where(contacts.c.id > after)).scalars().all()
+        found = self.get(tx, ids)
+        return [found[id] for id in ids if id in found]
+
     def _add_point(
         self, tx: Transaction, contact_id: UUID, point: ContactPoint, ordinal: int, shared: bool
     ) -> bool:
         table = tx.sql.tables["contact_points"]
         rank = 0
-        while not tx.sql.claim(table, _point_row(tx, contact_id, point, ordinal, rank)):
+        while not tx.sql.claim(table, point_row(contact_id, point, ordinal, rank, tx.now)):
             holders = (
                 select(table.c.contact_id, table.c.rank).where(_same(table, point)).order_by(table.c.rank)
             )
@@ -119,9 +164,42 @@ def _unclaim(tx: Transaction, points: Sequence[ContactPoint]) -> None:
         tx.sql.execute(table.delete().where(_is(table, point)))
 
 
-def _point_row(
-    tx: Transaction, contact_id: UUID, point: ContactPoint, ordinal: int, rank: int
-) -> dict[str, Any]:
+def contact_row(contact: Contact) -> dict[str, Any]:
+    """Return the columns of a contact, but for the instants of its row."""
+    return {"id": contact.id, **columns_of({field: getattr(contact, field) for field in EDITABLE})}
+
+
+def columns_of(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields of a contact as the columns that hold them."""
+    columns = {name: _plain(value) for name, value in changes.items() if name != "first_name"}
+    if "birth_date" in columns and columns["birth_date"] is None:
+        columns["birth_date"] = ""
+    if "first_name" in changes:
+        given: FirstNamePermission | None = changes["first_name"]
+        columns |= {
+            "first_name_at": given.at if given else FOREVER,
+            "first_name_by": given.by if given else "",
+            "first_name_how": given.how if given else "",
+        }
+    return columns
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def point_row(contact_id: UUID, point: ContactPoint, ordinal: int, rank: int, at: datetime) -> dict[str, Any]:
+    """Return the row of a contact point.
+
+    Args:
+        contact_id: whose.
+        point: the address.
+        ordinal: its place among the contact's own.
+        rank: 0 for the contact that the point resolves to; others who share it count up.
+        at: when it was added.
+    """
     return {
         "kind": point.kind,
         "scope": point.scope,
@@ -130,8 +208,17 @@ def _point_row(
         "contact_id": contact_id,
         "ordinal": ordinal,
         "value": point.value,
-        "added_at": tx.now,
+        "label": point.label,
+        "source": point.source,
+        "verified_at": point.verified_at or FOREVER,
+        "is_primary": int(point.primary),
+        "parts": attrs.asdict(point.parts, filter=_given) if point.parts else None,
+        "added_at": at,
     }
+
+
+def _given(_: Any, value: Any) -> bool:
+    return bool(value)
 
 
 def _same(table: Any, point: ContactPoint) -> Any:
@@ -159,7 +246,7 @@ def _by_point(contacts: Table, points: Table) -> Select[Any]:
 
 def _with_points(contacts: Table, points: Table) -> Select[Any]:
     owner = [contacts.c[name] for name in _CONTACT]
-    point = [points.c[name].label(f"point_{name}") for name in ("kind", "scope", "key", "value", "ordinal")]
+    point = [points.c[name].label(f"point_{name}") for name in _POINT]
     joined = contacts.outerjoin(points, points.c.contact_id == contacts.c.id)
     return select(*owner, *point).select_from(joined)
 
@@ -180,12 +267,25 @@ def _contact(rows: list[Any]) -> Contact:
     if len(rows) > 1:
         rows.sort(key=itemgetter(-1))
     columns = dict(zip(_CONTACT, rows[0], strict=False))
-    points = [row[len(_CONTACT) :] for row in rows]
+    at, by, how = (columns.pop(name) for name in _PERMISSION)
     return Contact(
         **columns,
-        points=[
-            ContactPoint(_POINT_KINDS[kind], scope, key, value)
-            for kind, scope, key, value, _ in points
-            if kind is not None
-        ],
+        first_name=None if at == FOREVER else FirstNamePermission(by=by or "system", at=at, how=how or "?"),
+        points=[read_point(row[len(_CONTACT) :]) for row in rows if row[len(_CONTACT)] is not None],
+    )
+
+
+def read_point(row: Sequence[Any]) -> ContactPoint:
+    """Return the contact point of a row's columns, in the order in which they are selected here."""
+    kind, scope, key, value, label, source, verified_at, primary, parts, _ = row
+    return ContactPoint(
+        _POINT_KINDS[kind],
+        scope,
+        key,
+        value,
+        label=label,
+        source=source,
+        verified_at=None if verified_at == FOREVER else verified_at,
+        primary=primary,
+        parts=PostalAddress(**parts) if parts else None,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from uuid import UUID
 
 import attrs
 
-from crmkit.contacts import EDITABLE, Contact, ContactKind, ContactPoint
+from crmkit.contacts import EDITABLE, Contact, ContactPoint, FirstNamePermission
 from crmkit.errors import NotFound, PointTaken, ValueRefused
 from crmkit.events import ContactAdded, ContactPointsAdded, ContactUpdated, Event
 from crmkit.settings import did_you_mean
@@ -44,41 +44,20 @@ class Contacts:
         finally:
             self._known = before
 
-    def add(
-        self,
-        name: str = "",
-        *,
-        points: Sequence[ContactPoint] = (),
-        given_name: str = "",
-        family_name: str = "",
-        kind: ContactKind | str = ContactKind.PERSON,
-        locale: str = "",
-        zone: str = "",
-    ) -> Contact:
+    def add(self, name: str = "", *, points: Sequence[ContactPoint] = (), **fields: Any) -> Contact:
         """Add a contact.
 
         Args:
             name: the whole name as it is written.
             points: addresses that nobody else has.
-            given_name: the part that friends use.
-            family_name: the part that is shared with relatives.
-            kind: person or organisation.
-            locale: BCP 47 tag of the language to write in.
-            zone: IANA time zone.
+            fields: any other field of a `Contact`, such as given_name, kind, locale or source.
 
         Raises:
             PointTaken: if another contact has one of the points; nothing is added.
+            ValueRefused: if a field is unknown or a value is refused; nothing is added.
         """
-        wanted = Contact(
-            id=self._tx.new_id(),
-            name=name,
-            points=_distinct(points),
-            given_name=given_name,
-            family_name=family_name,
-            kind=kind,
-            locale=locale,
-            zone=zone,
-        )
+        _refuse_unknown(fields)
+        wanted = Contact(id=self._tx.new_id(), name=name, points=_distinct(points), **fields)
         kept = self._add(wanted)
         if kept.id != wanted.id:
             taken = next((point for point in wanted.points if point in kept.points), wanted.points[0])
@@ -144,15 +123,13 @@ class Contacts:
 
         Args:
             id: whose.
-            changes: any of name, given_name, family_name, kind, locale, zone.
+            changes: any field of a `Contact` but its id and points; see `crmkit.contacts.EDITABLE`.
 
         Raises:
             NotFound: if there is no such contact.
             ValueRefused: if a field is unknown or a value is refused; nothing changes.
         """
-        for field in changes:
-            if field not in EDITABLE:
-                raise ValueRefused(f"a contact has no field {field!r}{did_you_mean(field, list(EDITABLE))}")
+        _refuse_unknown(changes)
         self._known = None
         before = self.get(id)
         after = attrs.evolve(before, **changes)
@@ -161,8 +138,8 @@ class Contacts:
             return before
         event = ContactUpdated(
             fields=tuple(changed),
-            before={field: str(getattr(before, field)) for field in changed},
-            after={field: str(getattr(after, field)) for field in changed},
+            before={field: _written(getattr(before, field)) for field in changed},
+            after={field: _written(getattr(after, field)) for field in changed},
         )
         with self._tx.sql.isolated():
             self._store.update(self._tx, id, {field: getattr(after, field) for field in changed})
@@ -204,6 +181,19 @@ class Contacts:
     @property
     def _store(self) -> ContactStore:
         return self._tx.crm.store
+
+
+def _refuse_unknown(fields: Iterable[str]) -> None:
+    for field in fields:
+        if field not in EDITABLE:
+            raise ValueRefused(f"a contact has no field {field!r}{did_you_mean(field, list(EDITABLE))}")
+
+
+def _written(value: Any) -> str:
+    """Return a field's value as the log keeps it."""
+    if isinstance(value, FirstNamePermission):
+        return f"{value.by}, {value.at.isoformat()}, {value.how}"
+    return "" if value is None else str(value)
 
 
 def _distinct(points: Sequence[ContactPoint]) -> tuple[ContactPoint, ...]:

@@ -1,18 +1,19 @@
-"""Contacts and contact points: frozen values, normalised when they are made."""
+"""Contact points: typed addresses, normalised when they are made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
-from uuid import UUID
+from typing import Any
 
 import attrs
 
+from crmkit.clock import instant
+from crmkit.contacts.address import PostalAddress
 from crmkit.errors import ValueRefused
 from crmkit.text import clean
 
-NAME_LIMIT = 300
 ADDRESS_LIMIT = 320
 
 
@@ -26,11 +27,16 @@ class PointKind(StrEnum):
     EXTERNAL = "external"
 
 
-class ContactKind(StrEnum):
-    """Whether a contact is one person or an organisation."""
+def _label(value: str) -> str:
+    return clean(value, "label of a contact point", limit=60)
 
-    PERSON = "person"
-    ORGANISATION = "organisation"
+
+def _source(value: str) -> str:
+    return clean(value, "source of a contact point", limit=100)
+
+
+def _verified_at(value: datetime | None) -> datetime | None:
+    return None if value is None else instant(value, "verified_at")
 
 
 @attrs.frozen
@@ -44,12 +50,22 @@ class ContactPoint:
         scope: the network of a handle, the system of an external id, else empty.
         key: the folded form by which it is found.
         value: the form to write to, as the person gave it but for normalising.
+        label: what the contact uses it for, such as "home", "work" or "mobile"; or empty.
+        source: where it was learnt, such as "checkout" or "import:2026-03"; or empty.
+        verified_at: when it was shown to be the contact's own; None if nobody has tried.
+        primary: whether it is preferred to the contact's others of its kind.
+        parts: the parts of a postal address, if they are known.
     """
 
     kind: PointKind
     scope: str
     key: str
     value: str = attrs.field(eq=False)
+    label: str = attrs.field(default="", eq=False, converter=_label, kw_only=True)
+    source: str = attrs.field(default="", eq=False, converter=_source, kw_only=True)
+    verified_at: datetime | None = attrs.field(default=None, eq=False, converter=_verified_at, kw_only=True)
+    primary: bool = attrs.field(default=False, eq=False, converter=bool, kw_only=True)
+    parts: PostalAddress | None = attrs.field(default=None, eq=False, kw_only=True)
 
     @classmethod
     def email(cls, address: str) -> ContactPoint:
@@ -95,18 +111,20 @@ class ContactPoint:
         return cls(PointKind.PHONE, "", e164, e164)
 
     @classmethod
-    def postal(cls, address: str, country: str = "") -> ContactPoint:
+    def postal(cls, address: str | PostalAddress, country: str = "") -> ContactPoint:
         """Return the point of a postal address.
 
         Args:
-            address: the lines as they are written on an envelope.
-            country: ISO 3166, two letters, if known.
+            address: the lines as they are written on an envelope, or the address by its parts.
+            country: ISO 3166, two letters, if known and not among the parts.
         """
-        text = clean(address, "postal address", limit=ADDRESS_LIMIT, multiline=True).strip()
+        parts = address if isinstance(address, PostalAddress) else None
+        lines = address.lines() if isinstance(address, PostalAddress) else address
+        text = clean(lines, "postal address", limit=ADDRESS_LIMIT, multiline=True).strip()
         text = clean(text, "postal address", limit=ADDRESS_LIMIT, multiline=True, empty=False)
-        scope = clean(country, "country", limit=2).upper()
+        scope = clean(country or (parts.country if parts else ""), "country", limit=2).upper()
         folded = " ".join(text.casefold().replace(",", " ").split())
-        return cls(PointKind.POSTAL, scope, sha256(folded.encode()).hexdigest(), text)
+        return cls(PointKind.POSTAL, scope, sha256(folded.encode()).hexdigest(), text, parts=parts)
 
     @classmethod
     def handle(cls, network: str, name: str) -> ContactPoint:
@@ -134,6 +152,10 @@ class ContactPoint:
         text = clean(str(id), "external id", limit=255, empty=False)
         return cls(PointKind.EXTERNAL, clean(system, "system", limit=60, empty=False), text, text)
 
+    def with_(self, **details: Any) -> ContactPoint:
+        """Return the same address with other details: label, source, verified_at, primary or parts."""
+        return attrs.evolve(self, **details)
+
     def __str__(self) -> str:
         scope = f"{self.scope}:" if self.scope else ""
         return f"{self.kind}:{scope}{self.value}"
@@ -141,60 +163,3 @@ class ContactPoint:
 
 def _folded(value: str, what: str, *, limit: int) -> str:
     return clean(value.casefold(), f"{what}, its case folded,", limit=limit)
-
-
-def _points(value: Iterable[ContactPoint]) -> tuple[ContactPoint, ...]:
-    return tuple(value)
-
-
-def _name(value: str) -> str:
-    return clean(value, "contact name", limit=NAME_LIMIT)
-
-
-def _zone(value: str) -> str:
-    if not value:
-        return ""
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    try:
-        return ZoneInfo(value).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueRefused(f"zone {value!r} is not an IANA time zone such as 'Europe/London'") from None
-
-
-def _locale(value: str) -> str:
-    return clean(value, "locale", limit=35)
-
-
-@attrs.frozen(kw_only=True)
-class Contact:
-    """A person or organisation.
-
-    Args:
-        id: given by the store.
-        name: the whole name as it is written; may be a single name, may be empty for a guest.
-        given_name: the part that friends use, if known.
-        family_name: the part that is shared with relatives, if known.
-        kind: person or organisation.
-        locale: BCP 47 tag of the language to write in, such as "ka" or "vi".
-        zone: IANA time zone of the contact's days.
-        points: every contact point, those found first standing first.
-    """
-
-    id: UUID
-    name: str = attrs.field(default="", converter=_name)
-    given_name: str = attrs.field(default="", converter=_name)
-    family_name: str = attrs.field(default="", converter=_name)
-    kind: ContactKind = attrs.field(default=ContactKind.PERSON, converter=ContactKind)
-    locale: str = attrs.field(default="", converter=_locale)
-    zone: str = attrs.field(default="", converter=_zone)
-    points: tuple[ContactPoint, ...] = attrs.field(default=(), converter=_points)
-
-    def point(self, kind: PointKind | str, scope: str = "") -> ContactPoint | None:
-        """Return the first point of that kind and scope, or None."""
-        wanted = PointKind(kind)
-        return next((p for p in self.points if p.kind is wanted and scope in ("", p.scope)), None)
-
-
-#: The fields of a contact that `tx.contacts.update` may change.
-EDITABLE = ("name", "given_name", "family_name", "kind", "locale", "zone")

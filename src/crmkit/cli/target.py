@@ -1,0 +1,84 @@
+"""Which CRM a command works on: the host's own object, or a database named by its URL."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from crmkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from crmkit.crm import CRM
+
+APP, URL = "CRMKIT_APP", "CRMKIT_URL"
+
+
+def add_target(parser: ArgumentParser) -> None:
+    """Add the options that name a CRM to a command's parser."""
+    group = parser.add_argument_group("which CRM")
+    group.add_argument(
+        "--app",
+        metavar="MODULE:NAME",
+        default=os.environ.get(APP, ""),
+        help=f"the host's CRM, or a function that returns it, such as shop.crm:crm (or set {APP})",
+    )
+    group.add_argument(
+        "--url",
+        metavar="URL",
+        default=os.environ.get(URL, ""),
+        help=f"the database, where no --app is given, such as sqlite:///shop.db (or set {URL})",
+    )
+    group.add_argument(
+        "--plugin",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="with --url: a plugin to enable; may be repeated",
+    )
+
+
+def open_crm(args: Namespace) -> CRM:
+    """Return the CRM that the options name.
+
+    Raises:
+        ConfigError: if none is named, or what is named is no CRM.
+    """
+    if args.app:
+        return _imported(args.app)
+    if not args.url:
+        raise ConfigError(f"which CRM? Give --app MODULE:NAME or --url URL, or set {APP} or {URL}")
+    from crmkit.crm import CRM
+
+    return CRM(args.url, plugins=args.plugin)
+
+
+def _imported(name: str) -> CRM:
+    import sys
+    from importlib import import_module
+
+    from crmkit.crm import CRM
+
+    module, _, attribute = name.partition(":")
+    if not module or not attribute:
+        raise ConfigError(f"--app {name!r} must be MODULE:NAME, such as shop.crm:crm")
+    sys.path.insert(0, os.getcwd())
+    try:
+        found: Any = import_module(module)
+    except Exception as error:
+        raise ConfigError(
+            f"--app {name!r}: {module} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    finally:
+        sys.path.pop(0)
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise ConfigError(f"--app {name!r}: {module} has no {attribute!r}")
+        found = getattr(found, part)
+    crm = found if isinstance(found, CRM) or not callable(found) else found()
+    if not isinstance(crm, CRM):
+        raise ConfigError(
+            f"--app {name!r} is {type(crm).__name__}; must be a CRM or a function that returns one"
+        )
+    return crm

@@ -1,0 +1,13 @@
+"""The core's tables, one module for each part of the core."""
+
+from __future__ import annotations
+
+from sqlalchemy import MetaData
+
+from crmkit.sql.layout import bookkeeping, contacts, log, orders, outbox
+
+
+def core_tables(metadata: MetaData) -> None:
+    """Add the core's tables to the metadata."""
+    for part in (bookkeeping, contacts, log, orders, outbox):
+        part.add(metadata)
