@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from crmkit import (
     CRM,
     ConfigError,
+    Contact,
     ContactAdded,
     ContactPoint,
     ContactUpdated,
@@ -46,6 +47,7 @@ from crmkit import (
     hookimpl,
 )
 from crmkit.events import ContactPointsAdded, personal
+from crmkit.sql.contacts import contact_row
 from sql.hosts import counts, drivers, host_orders, order, shop
 
 ANN = ContactPoint.email("ann@example.com")
@@ -489,8 +491,8 @@ def test_a_message_goes_to_more_contacts_than_a_statement_has_parameters(sqlite_
         ids = [tx.contacts.add(str(number)).id for number in range(50)]
         many = ids * 800
         tx.sql.insert(tx.table("contacts"), [
-            {"id": tx.new_id(), "kind": "person", "name": "x", "given_name": "", "family_name": "", "locale": "",
-             "zone": "", "created_at": tx.now, "updated_at": tx.now} for _ in range(33_000)
+            {**contact_row(Contact(id=tx.new_id())), "created_at": tx.now, "updated_at": tx.now}
+            for _ in range(33_000)
         ])  # fmt: skip
         every = list(tx.sql.execute(select(tx.table("contacts").c.id)).scalars())
         assert len(tx.contacts.get_many(every + many)) == 33_050
