@@ -12,6 +12,19 @@ from crmkit.contacts.contact import (
     NameOrder,
     Stage,
 )
+from crmkit.contacts.details import (
+    INVERSES,
+    FieldChange,
+    Liking,
+    Note,
+    NoteKind,
+    PersonalFact,
+    Preference,
+    PreferenceKind,
+    Privacy,
+    Relation,
+)
+from crmkit.contacts.merge import Merge
 from crmkit.contacts.points import ADDRESS_LIMIT, ContactPoint, PointKind
 
 __all__ = [
@@ -20,12 +33,23 @@ __all__ = [
     "ContactKind",
     "ContactPoint",
     "EDITABLE",
+    "FieldChange",
     "FirstNamePermission",
     "Formality",
     "HostKey",
+    "INVERSES",
+    "Liking",
+    "Merge",
     "NAME_LIMIT",
     "NameOrder",
+    "Note",
+    "NoteKind",
+    "PersonalFact",
     "PointKind",
     "PostalAddress",
+    "Preference",
+    "PreferenceKind",
+    "Privacy",
+    "Relation",
     "Stage",
 ]

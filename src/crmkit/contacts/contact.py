@@ -167,6 +167,7 @@ class Contact:
         owner: the member of staff who looks after the contact; or empty.
         points: every contact point, those found first standing first.
         host: where the contact stands in the host's own table, if its store reads one.
+        merged: ids of contacts that were merged into this one; None where nobody has looked yet.
     """
 
     id: UUID
@@ -190,6 +191,12 @@ class Contact:
     owner: str = attrs.field(default="", converter=_word)
     points: tuple[ContactPoint, ...] = attrs.field(default=(), converter=_points)
     host: HostKey | None = attrs.field(default=None, eq=False)
+    merged: tuple[UUID, ...] | None = attrs.field(default=None, eq=False)
+
+    @property
+    def ids(self) -> tuple[UUID, ...]:
+        """Every id under which the contact's rows are recorded, its own first."""
+        return (self.id, *(self.merged or ()))
 
     def point(self, kind: PointKind | str, scope: str = "") -> ContactPoint | None:
         """Return the point of that kind and scope to use: the primary one, else the first, or None."""

@@ -68,10 +68,14 @@ class ContactPoint:
     parts: PostalAddress | None = attrs.field(default=None, eq=False, kw_only=True)
 
     @classmethod
-    def email(cls, address: str) -> ContactPoint:
+    def email(cls, address: str, **details: Any) -> ContactPoint:
         """Return the point of an email address.
 
         The key folds the case of both parts and encodes the domain by IDNA; mail goes to the address as given.
+
+        Args:
+            address: as people write it.
+            details: label, source, verified_at or primary; the same for points of every kind.
 
         Raises:
             ValueRefused: if it is not exactly one address that can receive mail.
@@ -84,15 +88,16 @@ class ContactPoint:
         except EmailNotValidError as error:
             raise ValueRefused(f"email address {text!r} is not valid: {error}") from None
         key = f"{found.local_part.casefold()}@{found.ascii_domain.casefold()}"
-        return cls(PointKind.EMAIL, "", clean(key, "email address", limit=255), found.normalized)
+        return cls(PointKind.EMAIL, "", clean(key, "email address", limit=255), found.normalized, **details)
 
     @classmethod
-    def phone(cls, number: str, region: str | None = None) -> ContactPoint:
+    def phone(cls, number: str, region: str | None = None, **details: Any) -> ContactPoint:
         """Return the point of a phone number, kept in E.164 form.
 
         Args:
             number: the number as people write it.
             region: the country (ISO 3166, two letters) a number without `+` belongs to.
+            details: as for `email`.
 
         Raises:
             ValueRefused: if the numbering plan of its country has no such number.
@@ -108,15 +113,16 @@ class ContactPoint:
         if not phonenumbers.is_valid_number(parsed):
             raise ValueRefused(f"phone number {text!r} does not exist in its country's numbering plan")
         e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-        return cls(PointKind.PHONE, "", e164, e164)
+        return cls(PointKind.PHONE, "", e164, e164, **details)
 
     @classmethod
-    def postal(cls, address: str | PostalAddress, country: str = "") -> ContactPoint:
+    def postal(cls, address: str | PostalAddress, country: str = "", **details: Any) -> ContactPoint:
         """Return the point of a postal address.
 
         Args:
             address: the lines as they are written on an envelope, or the address by its parts.
             country: ISO 3166, two letters, if known and not among the parts.
+            details: as for `email`.
         """
         parts = address if isinstance(address, PostalAddress) else None
         lines = address.lines() if isinstance(address, PostalAddress) else address
@@ -124,7 +130,7 @@ class ContactPoint:
         text = clean(text, "postal address", limit=ADDRESS_LIMIT, multiline=True, empty=False)
         scope = clean(country or (parts.country if parts else ""), "country", limit=2).upper()
         folded = " ".join(text.casefold().replace(",", " ").split())
-        return cls(PointKind.POSTAL, scope, sha256(folded.encode()).hexdigest(), text, parts=parts)
+        return cls(PointKind.POSTAL, scope, sha256(folded.encode()).hexdigest(), text, parts=parts, **details)
 
     @classmethod
     def handle(cls, network: str, name: str) -> ContactPoint:
