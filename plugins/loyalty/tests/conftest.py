@@ -18,17 +18,19 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 @attrs.define
 class Shop:
-    """A CRM with the loyalty plugin, a clock that stands still, and one customer.
+    """A CRM with the loyalty plugin, a clock that stands still, and a customer.
 
     Args:
         crm: the CRM.
         now: its present instant.
         ann: the customer's contact.
+        ben: another customer's, where a test needs one.
     """
 
     crm: CRM
     now: datetime = NOW
     ann: UUID = attrs.field(init=False)
+    ben: UUID = attrs.field(init=False)
 
     def order(self, key: str, *prices: int, currency: str = "GBP", **fields: Any) -> Order:
         """Return an order of the customer, one line of three for each price in minor units."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from crmkit import Event
+from crmkit import Event, personal
 
 
 @attrs.frozen(kw_only=True)
@@ -57,7 +57,7 @@ class PointsGranted(Event):
     key: str
     unit: str
     amount: int
-    reason: str = ""
+    reason: str = personal(default="")
 
 
 @attrs.frozen(kw_only=True)
@@ -74,7 +74,7 @@ class PointsRedeemed(Event):
     key: str
     unit: str
     amount: int
-    reason: str = ""
+    reason: str = personal(default="")
 
 
 @attrs.frozen(kw_only=True)

@@ -9,6 +9,7 @@ import attrs
 
 from crmkit import (
     Event,
+    Field,
     OrderAmended,
     OrderCancelled,
     OrderPaid,
@@ -18,6 +19,7 @@ from crmkit import (
     hookimpl,
 )
 from crmkit_loyalty.events import EVENTS
+from crmkit_loyalty.fields import BALANCE
 from crmkit_loyalty.orders import on_amended, on_cancelled, on_paid, on_refunded
 from crmkit_loyalty.rules import PointsPerUnit
 from crmkit_loyalty.settings import LoyaltySettings
@@ -62,3 +64,8 @@ class LoyaltyPlugin:
     def crmkit_event_types(self) -> Iterable[type[Event]]:
         """Return what the ledger tells the log."""
         return EVENTS
+
+    @hookimpl
+    def crmkit_fields(self) -> Iterable[Field]:
+        """Return what segments may ask of the ledger."""
+        return [BALANCE]

@@ -69,7 +69,9 @@ class Loyalty:
             before: the last entry of the page before.
         """
         edge = (before.at, before.id) if before else None
-        rows = self._store.statement(self._tx.contacts.ids(contact_id), unit, limit, edge)
+        crossed = bool(self._tx.merges.history(contact_id, limit=1))
+        ids = self._tx.contacts.ids(contact_id)
+        rows = self._store.statement(ids, unit, limit, edge, crossed=crossed)
         return [entry_of(row, row["change"]) for row in rows]
 
     def outstanding(self, unit: str = "points") -> int:
@@ -137,13 +139,17 @@ class Loyalty:
         contact_id, unit = spent["contact_id"], spent["unit"]
         content = {"amount": spent["content"]["amount"], "redemption": str(spent["id"])}
         journal = Journal(self._tx, f"return:{key}")
-        ids = self._tx.contacts.ids(contact_id)
+        returned = give_back(self._store.postings_of(spent["id"]))
+        # its lots may belong to somebody with whom the contact was merged when it spent them
+        people = {self._tx.contacts.ids(id) for id in {contact_id, *(p.contact_id for p in returned)}}
+        ids = tuple(id for family in people for id in family)
         with self._tx.sql.isolated():
             if stored := self._again(journal, ids, unit, content):
                 return stored
-            returned = give_back(self._store.postings_of(spent["id"]))
-            wallet = self._store.wallet(ids, unit, locked=True, emptied=True).after(returned)
-            returned += settle(wallet, journal.now)
+            for family in sorted(people):
+                theirs = [posting for posting in returned if posting.contact_id in family]
+                wallet = self._store.wallet(family, unit, locked=True, emptied=True).after(theirs)
+                returned += settle(wallet, journal.now)
             journal.post(Kind.RETURN, contact_id, unit, returned, content)
             event = PointsReturned(key=key, unit=unit, amount=content["amount"])
             return self._written(journal, returned, event, ids)
@@ -230,6 +236,8 @@ class Loyalty:
         if row is None:
             return None
         found = entry_of(row, _change(self._store.postings_of(row["id"])))
+        if "reason" not in found.content:  # the contact was erased, and the shop's words with it
+            content = {name: value for name, value in content.items() if name != "reason"}
         if found.contact_id not in ids or found.unit != unit or found.content != content:
             raise KeyConflict(
                 key, stored=found, given={"contact_id": ids[0], "unit": unit, "content": content}

@@ -132,17 +132,35 @@ class Statements:
         statement = select(p.account, func.sum(p.amount).label("amount")).group_by(p.account)
         return statement.where(p.unit == bindparam("unit"))
 
-    def statement(self, count: int, paged: bool) -> Select[Any]:
-        """Read a contact's transactions, newest first, each with the change that it made of the balance."""
+    def statement(self, count: int, paged: bool, crossed: bool) -> Select[Any]:
+        """Read a contact's transactions, newest first, each with the change that it made of the balance.
+
+        Args:
+            count: of contact ids.
+            paged: whether from an edge on.
+            crossed: whether lots of the contact may have been spent by another one, with which it was merged once.
+        """
         c, p = self.transactions.c, self.postings.c
-        mine = and_(p.transaction_id == c.id, p.account.in_(_HELD))
+        mine = and_(p.transaction_id == c.id, p.account.in_(_HELD), _any(p.contact_id, count))
         change = select(func.coalesce(func.sum(p.amount), 0)).where(mine).scalar_subquery()
         statement = select(self.transactions, change.label("change"))
-        statement = statement.where(_any(c.contact_id, count), c.unit == bindparam("unit"))
+        if crossed:
+            touched = self._touched(count).subquery()
+            statement = statement.join(touched, touched.c.id == c.id)
+        else:
+            statement = statement.where(_any(c.contact_id, count), c.unit == bindparam("unit"))
         if paged:
             at, id = bindparam("at", type_=c.effective_at.type), bindparam("id", type_=c.id.type)
             statement = statement.where(or_(c.effective_at < at, and_(c.effective_at == at, c.id < id)))
         return statement.order_by(c.effective_at.desc(), c.id.desc()).limit(bindparam("limit"))
+
+    def _touched(self, count: int) -> Any:
+        c, p = self.transactions.c, self.postings.c
+        own = select(c.id.label("id")).where(_any(c.contact_id, count), c.unit == bindparam("unit"))
+        theirs = select(p.transaction_id.label("id")).where(
+            _any(p.contact_id, count), p.unit == bindparam("unit"), p.account.in_(_HELD)
+        )
+        return own.union(theirs)
 
     def latest(self, statement: Select[Any]) -> Select[Any]:
         """Return the statement so that it reads what is committed, whatever the transaction's snapshot shows."""

@@ -113,13 +113,29 @@ class Store:
         return {Account(row["account"]): row["amount"] for row in rows}
 
     def statement(
-        self, contact_ids: Sequence[UUID], unit: str, limit: int, before: tuple[datetime, UUID] | None
+        self,
+        contact_ids: Sequence[UUID],
+        unit: str,
+        limit: int,
+        before: tuple[datetime, UUID] | None,
+        *,
+        crossed: bool = False,
     ) -> list[Row]:
-        """Return the latest transactions first, from just before (instant, id) on, each with its `change`."""
+        """Return the latest transactions first, from just before (instant, id) on, each with its `change`.
+
+        Args:
+            contact_ids: whose.
+            unit: of which unit.
+            limit: at most how many.
+            before: the edge, if any.
+            crossed: whether others, with whom the contact was merged once, may have spent lots of it.
+        """
         count, paged = len(contact_ids), before is not None
         edge = {"at": before[0], "id": before[1]} if before is not None else {}
         values = {"unit": unit, "limit": limit, **edge, **_ids(contact_ids)}
-        return self._rows(f"statement {count} {paged}", lambda s: s.statement(count, paged), values)
+        return self._rows(
+            f"statement {count} {paged} {crossed}", lambda s: s.statement(count, paged, crossed), values
+        )
 
     def _fold(
         self, build: Callable[[Statements, int], Select[Any]], ids: Sequence[UUID], unit: str, locked: bool

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import MetaData, PrimaryKeyConstraint
 
 from crmkit.sql import Id, Instant, Json, Minor, Text, column, index, table, unique
@@ -9,6 +11,11 @@ from crmkit.sql import Id, Instant, Json, Minor, Text, column, index, table, uni
 WALLETS, TRANSACTIONS, LOTS, POSTINGS = (
     f"loyalty_{name}" for name in ("wallets", "transactions", "lots", "postings")
 )
+
+
+def _arithmetic(row: Any) -> dict[str, Any]:
+    """Return what erasure leaves of a transaction's content: all but the shop's words."""
+    return {name: value for name, value in row.content.items() if name != "reason"}
 
 
 def define_tables(metadata: MetaData) -> None:
@@ -22,6 +29,7 @@ def define_tables(metadata: MetaData) -> None:
         column("revision", Minor()),
         column("opened_at", Instant()),
         PrimaryKeyConstraint("contact_id", "unit"),
+        merge="survivor",
     )
     table(
         metadata,
@@ -37,7 +45,8 @@ def define_tables(metadata: MetaData) -> None:
         column("cause_id", Id(), null=True),
         # the order that it is about, if any
         column("subject_id", Id(), null=True),
-        column("content", Json()),
+        # the shop's words are the person's, the arithmetic is the ledger's
+        column("content", Json(), holds="personal", erased=_arithmetic),
         PrimaryKeyConstraint("id"),
         unique("key"),
         index("statement", "contact_id", "unit", "effective_at", "id"),

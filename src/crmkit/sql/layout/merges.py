@@ -20,10 +20,11 @@ def add(metadata: MetaData) -> None:
         column("merged_at", Instant()),
         column("until", Instant()),  # the end of time while it holds
         column("actor", Text(100)),
-        column("reason", Text(200)),
-        column("details", Json()),
+        column("reason", Text(200), holds="personal"),
+        column("details", Json(), holds="personal"),
         index("from", "from_id", "until"),
         index("into", "into_id", "until"),
+        index("at", "merged_at", "id"),
     )
     # follows from the merges that hold: one row for each contact that goes on as another, chains followed
     table(

@@ -1,0 +1,210 @@
+"""What a merged contact reads like, how it is changed, and the commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import MetaData, PrimaryKeyConstraint
+
+from crmkit import (
+    CRM,
+    ConfigError,
+    ContactPoint,
+    ContactsMerged,
+    ContactsUnmerged,
+    ContactUpdated,
+    PointTaken,
+    Transaction,
+    hookimpl,
+)
+from crmkit.cli import main
+from crmkit.contacts import FirstNamePermission
+from crmkit.contacts.merged import edge_towards, path, survivor_of
+from crmkit.sql import Id, Minor, Text, column, merged_rows, table
+from crmkit.testing import MemoryContacts, memory_crm
+
+
+def email(who: str) -> ContactPoint:
+    return ContactPoint.email(f"{who}@example.com")
+
+
+@pytest.fixture(params=["own tables", "memory"])
+def tx(request: pytest.FixtureRequest) -> Any:
+    """A transaction, over contacts that are kept in tables and over others: aliases stand above the port."""
+    crm = memory_crm(contacts=MemoryContacts()) if request.param == "memory" else memory_crm()
+    with crm.begin() as tx:
+        yield tx
+
+
+def test_empty_fields_are_filled_and_the_parts_of_a_name_go_together(tx: Transaction) -> None:
+    by = FirstNamePermission(by="staff:eve", at=tx.now, how="on the phone")
+    ann = tx.contacts.add("A. Example", points=[email("a")], locale="en", business=True)
+    anna = tx.contacts.add(
+        "Anna Example",
+        given_name="Anna",
+        locale="ka",
+        gender="f",
+        birth_date=date(1980, 2, 29),
+        first_name=by,
+    )
+    annie = tx.contacts.add("Annie", gender="x", zone="Asia/Tbilisi")
+    tx.merges.merge(anna.id, ann.id)
+    tx.merges.merge(annie.id, ann.id)
+    found = tx.contacts.get(annie.id)
+    assert (found.id, found.name, found.given_name) == (ann.id, "A. Example", "")
+    assert (found.locale, found.gender, found.zone, found.business) == ("en", "f", "Asia/Tbilisi", True)
+    assert (found.birth_date, found.first_name) == (date(1980, 2, 29), by)
+    assert found.ids == (ann.id, *sorted([anna.id, annie.id]))
+
+
+def test_points_are_those_of_all_and_one_of_a_kind_is_primary(tx: Transaction) -> None:
+    ann = tx.contacts.add("Ann", points=[email("a")])
+    ben = tx.contacts.add(
+        "Ann",
+        points=[email("b").with_(primary=True), ContactPoint.phone("+442079460001").with_(primary=True)],
+    )
+    tx.merges.merge(ben.id, ann.id)
+    found = tx.contacts.get(ann.id)
+    assert [(str(point), point.primary) for point in found.points] == [
+        ("email:a@example.com", False),
+        ("email:b@example.com", False),
+        ("phone:+442079460001", True),
+    ]
+    assert found.point("email") == email("a")
+    assert tx.contacts.holders(ann.id, email("b")) == (ben.id,)
+
+
+def test_an_update_by_any_id_is_seen_and_can_empty_a_field(tx: Transaction) -> None:
+    ann = tx.contacts.add("Ann")
+    ben = tx.contacts.add("Ben", given_name="Ben", gender="m", locale="ka")
+    merge = tx.merges.merge(ben.id, ann.id)
+    assert tx.contacts.update(ben.id, zone="Asia/Tbilisi", gender="") == tx.contacts.get(ann.id)
+    found = tx.contacts.get(ann.id)
+    assert (found.zone, found.gender, found.locale, found.name) == ("Asia/Tbilisi", "", "ka", "Ann")
+    told = tx.events.timeline(ben.id)[0]
+    assert isinstance(told.event, ContactUpdated) and told.contact_id == ben.id
+    tx.merges.unmerge(merge.id)
+    assert tx.contacts.get(ben.id).gender == ""  # whoever asked for it meant the person
+    assert (tx.contacts.get(ben.id).zone, tx.contacts.get(ann.id).zone) == ("", "Asia/Tbilisi")
+
+
+def test_a_name_that_was_filled_is_changed_whole(tx: Transaction) -> None:
+    ann = tx.contacts.add("", points=[email("a")])
+    ben = tx.contacts.add("Ann Example", given_name="Ann", family_name="Example")
+    tx.merges.merge(ben.id, ann.id)
+    changed = tx.contacts.update(ann.id, family_name="Sample", name="Ann Sample")
+    assert (changed.given_name, changed.family_name) == ("Ann", "Sample")
+    assert tx.contacts.get(ben.id) == changed
+
+
+def test_a_point_of_a_loser_is_the_survivors(tx: Transaction) -> None:
+    ann, ben = tx.contacts.add("Ann"), tx.contacts.add("Ben", points=[email("b")])
+    tx.merges.merge(ben.id, ann.id)
+    assert tx.contacts.find(email("x"), email("b")) == tx.contacts.get(ann.id)
+    assert tx.contacts.find_or_add([email("b")], name="Eve").id == ann.id
+    with pytest.raises(PointTaken) as taken:
+        tx.contacts.add("Eve", points=[email("b")])
+    assert taken.value.contact_id == ann.id
+    assert tx.contacts.remember(ann.id, email("b")) == tx.contacts.get(ann.id)
+
+
+def test_the_log_tells_of_merges(tx: Transaction) -> None:
+    ann, ben = tx.contacts.add("Ann"), tx.contacts.add("Ben")
+    merge = tx.merges.merge(ben.id, ann.id, reason="same phone", details={"score": 12})
+    tx.merges.unmerge(merge.id, reason="twins")
+    told = [entry.event for entry in tx.events.timeline(ben.id)[:2]]
+    assert told == [
+        ContactsUnmerged(merge_id=merge.id, loser_id=ben.id, into_id=ann.id, reason="twins"),
+        ContactsMerged(merge_id=merge.id, loser_id=ben.id, into_id=ann.id, reason="same phone"),
+    ]
+    assert (merge.actor, merge.holds, tx.merges.get(merge.id).holds) == ("system", True, False)
+    assert tx.merges.history(ann.id) == [tx.merges.get(merge.id)]
+
+
+def test_paths_end_even_where_the_data_is_a_circle() -> None:
+    a, b, c, d = (uuid4() for _ in range(4))
+    assert path({a: b, b: a}, a) == [a, b]
+    up = {a: b, b: c, d: c}
+    assert (survivor_of(up, a), edge_towards(up, a, d), edge_towards(up, c, a)) == (c, b, None)
+
+
+Rows = Callable[[Transaction, str], list[tuple[Any, ...]]]
+
+
+class Stamps:
+    """A plugin with a table for each way to merge."""
+
+    @hookimpl
+    def crmkit_tables(self, metadata: MetaData) -> None:
+        ways: dict[str, Any] = {
+            "union": "union",
+            "survivor": "survivor",
+            "sum": "sum",
+            "highest": lambda rows: [max(rows, key=lambda row: row.count)],
+        }
+        for name, merge in ways.items():
+            table(
+                metadata,
+                f"stamps_{name}",
+                column("contact_id", Id(), holds="subject"),
+                column("card", Text(20)),
+                column("count", Minor()),
+                PrimaryKeyConstraint("contact_id", "card"),
+                merge=merge,
+            )
+        table(metadata, "stamps_nobody", column("id", Id()), PrimaryKeyConstraint("id"))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("union", [("tea", 1), ("coffee", 5), ("tea", 2)]),
+        ("survivor", [("tea", 1)]),
+        ("sum", [("tea", 3), ("coffee", 5)]),
+        ("highest", [("coffee", 5)]),
+    ],
+)
+def test_a_plugins_rows_read_as_its_table_declares(name: str, expected: list[tuple[str, int]]) -> None:
+    with memory_crm(plugins=[Stamps()]).begin() as tx:
+        stamps = tx.table(f"stamps_{name}")
+        ann, ben = tx.contacts.add("Ann").id, tx.contacts.add("Ben").id
+        for id, card, number in ((ann, "tea", 1), (ben, "coffee", 5), (ben, "tea", 2)):
+            tx.sql.insert(stamps, [{"contact_id": id, "card": card, "count": number}])
+        assert len(merged_rows(tx, stamps, ben)) == 2
+        merge = tx.merges.merge(ben, ann)
+        read = [[(row.card, row[2]) for row in merged_rows(tx, stamps, id)] for id in (ann, ben)]
+        assert read == [expected, expected]
+        tx.merges.unmerge(merge.id)
+        assert [row.card for row in merged_rows(tx, stamps, ann)] == ["tea"]
+        with pytest.raises(ConfigError, match="stamps_nobody"):
+            merged_rows(tx, tx.table("stamps_nobody"), ann)
+
+
+def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"sqlite:///{tmp_path / 'crm.db'}"
+    crm = CRM(url)
+    crm.create_tables()
+    with crm.begin() as tx:
+        ann, ben = tx.contacts.add("Ann", points=[email("a")]).id, tx.contacts.add("Ben").id
+
+    def run(*words: str, status: int = 0) -> str:
+        assert main([*words, "--url", url]) == status
+        printed = capsys.readouterr()
+        return printed.err if status else printed.out
+
+    made = json.loads(run("merge", str(ben), "a@example.com", "--reason", "twice", "--json"))[0]
+    assert (made["loser_id"], made["into_id"], made["holds"]) == (str(ben), str(ann), True)
+    assert f"{ben} into {ann}  holds" in run("merges", str(ann))
+    assert "already" in run("merge", str(ann), str(ben), status=2)
+    assert "itself" in run("merge", str(ann), str(ann), status=2)
+    assert "undone" in run("unmerge", made["id"])
+    assert json.loads(run("merges", "--json"))[0]["holds"] is False
+    assert "no id of a merge" in run("unmerge", "x", status=2)
+    assert "no merge" in run("unmerge", str(UUID(int=1)), status=2)
+    assert "--limit" in run("merges", "--limit", "0", status=2)
