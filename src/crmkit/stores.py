@@ -8,9 +8,10 @@ from uuid import UUID
 
 import attrs
 
-from crmkit.contacts import Contact, ContactPoint
+from crmkit.contacts import Contact, ContactPoint, HostKey
 
 if TYPE_CHECKING:
+    from crmkit.sql.source import ContactSource
     from crmkit.transaction import Transaction
 
 
@@ -21,10 +22,12 @@ class StoreCapabilities:
     Args:
         writable: contacts can be added and changed.
         shared_points: one point may belong to several contacts.
+        host: it is a `HostStore`: contacts are rows of a table of the host.
     """
 
     writable: bool = True
     shared_points: bool = True
+    host: bool = False
 
 
 @runtime_checkable
@@ -77,9 +80,42 @@ class ContactStore(Protocol):
     def scan(self, tx: Transaction, *, after: UUID | None = None, limit: int = 1000) -> list[Contact]:
         """Return contacts in the order of their ids, for whoever has to see them all.
 
+        Contacts that go on as another after a merge are left out.
+
         Args:
             tx: the transaction.
             after: the last id of the page before; None from the beginning.
             limit: at most how many.
         """
+        ...
+
+    def source(self, tx: Transaction) -> ContactSource | None:
+        """Return where the contacts can be asked in SQL; None if they are nowhere in the transaction's database.
+
+        As in `scan`, contacts that go on as another after a merge are left out.
+        """
+        ...
+
+
+@runtime_checkable
+class HostStore(ContactStore, Protocol):
+    """A contact store over a table of the host, which has no column for the CRM's ids."""
+
+    def begin(self, tx: Transaction) -> None:
+        """Prepare a transaction that has just begun: set `tx.sql.watch`, which hears of rows before they go in."""
+        ...
+
+    def at(self, tx: Transaction, host: HostKey) -> Contact | None:
+        """Return the contact of a row of the host's table, or None if there is no such row."""
+        ...
+
+    def identify(self, tx: Transaction, keys: Sequence[str]) -> dict[str, UUID]:
+        """Return the ids of rows that have none in SQL, by their `ContactSource.key`.
+
+        What is written about them through `tx.sql.insert` or `tx.sql.claim` afterwards keeps their ids.
+        """
+        ...
+
+    def assign(self, tx: Transaction, ids: Iterable[UUID]) -> None:
+        """Keep the ids of contacts, for whoever writes about them by other statements than these two."""
         ...

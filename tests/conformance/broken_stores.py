@@ -5,19 +5,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
-from uuid import UUID
+from typing import Any, ClassVar
+from uuid import UUID, uuid4
+from weakref import WeakKeyDictionary
 
 import attrs
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, func, select, true
 
 from crmkit import (
     CRM,
     Contact,
     ContactPoint,
     ContactStore,
+    HostKey,
     KeyConflict,
+    MappedContacts,
     Order,
     OrderState,
     Refund,
@@ -30,7 +33,8 @@ from crmkit.clock import FOREVER
 from crmkit.sql import connection, events, types
 from crmkit.sql.contacts import OwnContacts
 from crmkit.sql.events import number_events
-from crmkit.testing import StorageSuite
+from crmkit.sql.source import ContactSource
+from crmkit.testing import MappedSuite, StorageSuite
 from crmkit.transaction import orders
 from crmkit.transaction.orders import Orders
 
@@ -61,6 +65,18 @@ class PlainStore:
         self, tx: Transaction, contact_id: UUID, points: Sequence[ContactPoint], *, shared: bool = False
     ) -> tuple[ContactPoint, ...]:
         return self.own.add_points(tx, contact_id, points, shared=shared)
+
+    def set_point(self, tx: Transaction, contact_id: UUID, point: ContactPoint) -> None:
+        self.own.set_point(tx, contact_id, point)
+
+    def remove_point(self, tx: Transaction, contact_id: UUID, point: ContactPoint) -> None:
+        self.own.remove_point(tx, contact_id, point)
+
+    def scan(self, tx: Transaction, *, after: UUID | None = None, limit: int = 1000) -> list[Contact]:
+        return self.own.scan(tx, after=after, limit=limit)
+
+    def source(self, tx: Transaction) -> ContactSource | None:
+        return self.own.source(tx)
 
 
 class LosesCase(PlainStore):
@@ -119,6 +135,158 @@ class LooksBeforeItAdds(PlainStore):
         super().add(tx, attrs.evolve(contact, points=()))
         self.add_points(tx, contact.id, contact.points, shared=True)
         return contact
+
+
+class ForgetsThePermission(PlainStore):
+    def update(self, tx: Transaction, contact_id: UUID, changes: Mapping[str, Any]) -> None:
+        super().update(tx, contact_id, {k: v for k, v in changes.items() if k != "first_name"})
+
+
+class KeepsEveryPreference(PlainStore):
+    def set_point(self, tx: Transaction, contact_id: UUID, point: ContactPoint) -> None:
+        super().set_point(tx, contact_id, point.with_(primary=False))
+        points = tx.sql.tables["contact_points"]
+        same = (points.c.key == point.key) & (points.c.contact_id == contact_id)
+        tx.sql.execute(points.update().where(same).values(is_primary=int(point.primary)))
+
+
+class ForgetsTheSource(PlainStore):
+    def set_point(self, tx: Transaction, contact_id: UUID, point: ContactPoint) -> None:
+        super().set_point(tx, contact_id, point.with_(source=""))
+
+
+class LeavesNoHeir(PlainStore):
+    def remove_point(self, tx: Transaction, contact_id: UUID, point: ContactPoint) -> None:
+        points = tx.sql.tables["contact_points"]
+        tx.sql.execute(points.delete().where(points.c.key == point.key, points.c.contact_id == contact_id))
+
+
+class BeginsPagesTwice(PlainStore):
+    def scan(self, tx: Transaction, *, after: UUID | None = None, limit: int = 1000) -> list[Contact]:
+        if after is not None:
+            after = UUID(int=after.int - 1)
+        return super().scan(tx, after=after, limit=limit)
+
+
+class ScansTheMerged(PlainStore):
+    def scan(self, tx: Transaction, *, after: UUID | None = None, limit: int = 1000) -> list[Contact]:
+        contacts = tx.sql.tables["contacts"]
+        ids = tx.sql.execute(select(contacts.c.id).order_by(contacts.c.id)).scalars().all()
+        return [*self.get(tx, [id for id in ids if after is None or id > after][:limit]).values()]
+
+
+class AsksTheMerged(PlainStore):
+    def source(self, tx: Transaction) -> ContactSource | None:
+        found = super().source(tx)
+        assert found is not None
+        return attrs.evolve(found, where=true())
+
+
+class AsksAnotherColumn(PlainStore):
+    def source(self, tx: Transaction) -> ContactSource | None:
+        found = super().source(tx)
+        assert found is not None
+        return attrs.evolve(found, columns={**found.columns, "locale": found.columns["zone"]})
+
+
+class RemembersRows(MappedContacts):
+    """A cache, however good."""
+
+    def get(self, tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Contact]:
+        wanted = list(ids)
+        known = _REMEMBERED.setdefault(self, {})
+        known |= super().get(tx, [id for id in wanted if id not in known])
+        return {id: known[id] for id in wanted if id in known}
+
+
+_REMEMBERED: WeakKeyDictionary[MappedContacts, dict[UUID, Contact]] = WeakKeyDictionary()
+
+
+class ReadsByKeyWithoutCondition(MappedContacts):
+    def at(self, tx: Transaction, host: HostKey) -> Contact | None:
+        table = self.host(tx.sql)
+        self._found["sqlite"] = attrs.evolve(table, where=())
+        try:
+            return super().at(tx, host)
+        finally:
+            self._found["sqlite"] = table
+
+
+class FindsWithoutCondition(MappedContacts):
+    def find(self, tx: Transaction, points: Sequence[ContactPoint]) -> Contact | None:
+        table = self.host(tx.sql)
+        self._found["sqlite"] = attrs.evolve(table, where=())
+        try:
+            return super().find(tx, points)
+        finally:
+            self._found["sqlite"] = table
+
+
+class NamesTheGone(MappedContacts):
+    def get(self, tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Contact]:
+        found = super().get(tx, ids)
+        return {
+            id: contact if contact.points else attrs.evolve(contact, name="deleted")
+            for id, contact in found.items()
+        }
+
+
+class TidiesUp(MappedContacts):
+    def update(self, tx: Transaction, contact_id: UUID, changes: Mapping[str, Any]) -> None:
+        super().update(tx, contact_id, changes)
+        table = self.host(tx.sql).table
+        tx.sql.execute(table.update().values(mail=func.lower(table.c.mail)))
+
+
+class WritesANameOfItsOwn(MappedContacts):
+    """Takes a change of what the host's column holds, and loses it."""
+
+    def update(self, tx: Transaction, contact_id: UUID, changes: Mapping[str, Any]) -> None:
+        own = {name: value for name, value in changes.items() if name != "name"}
+        if own:
+            super().update(tx, contact_id, own)
+
+
+def compares_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let addresses of the host be compared with the folded form alone."""
+    from crmkit.sql.mapped.table import HostTable
+
+    monkeypatch.setattr(HostTable, "_loosely", lambda *given: [])
+
+
+def lowers_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let addresses of the host be looked for in small letters alone."""
+    from crmkit.sql.mapped import table
+
+    monkeypatch.setattr(table, "spellings", lambda point: (point.key,))
+
+
+def keeps_no_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be kept of which row of the host has which id."""
+    from crmkit.sql.mapped.handed import HandedOut
+
+    monkeypatch.setattr(HandedOut, "keep", lambda *given: None)
+
+
+def trusts_what_was_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an id pass for kept once it was written, also where a savepoint was rolled back."""
+    from crmkit.sql.mapped.handed import HandedOut
+
+    real = HandedOut.keep
+
+    def keep(self: HandedOut, ids: Iterable[UUID]) -> None:
+        once = list(ids)
+        real(self, once)
+        self._settled |= set(once)
+
+    monkeypatch.setattr(HandedOut, "keep", keep)
+
+
+def draws_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each transaction draw an id of its own for a row of the host."""
+    from crmkit.sql.mapped.keys import HostKeys
+
+    monkeypatch.setattr(HostKeys, "id", lambda self, text: uuid4())
 
 
 def folds_case(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,6 +432,28 @@ STORES: tuple[tuple[type[PlainStore] | Break, int], ...] = (
     (reads_local_time, 12),
     (folds_case, 13),
     (queues_again, 14),
+    (ForgetsThePermission, 19),
+    (KeepsEveryPreference, 20),
+    (ForgetsTheSource, 20),
+    (LeavesNoHeir, 21),
+    (BeginsPagesTwice, 22),
+    (ScansTheMerged, 22),
+    (AsksTheMerged, 23),
+    (AsksAnotherColumn, 23),
+)
+
+#: Each broken mapping of a host's table, or what breaks every mapping, with the law that must find it.
+MAPPINGS: tuple[tuple[type[MappedContacts] | Break, int], ...] = (
+    (compares_as_it_is, 24),
+    (lowers_ascii, 24),
+    (RemembersRows, 25),
+    (ReadsByKeyWithoutCondition, 26),
+    (FindsWithoutCondition, 26),
+    (NamesTheGone, 27),
+    (TidiesUp, 28),
+    (WritesANameOfItsOwn, 28),
+    (keeps_no_id, 29),
+    (trusts_what_was_undone, 29),
 )
 
 
@@ -274,6 +464,7 @@ RACES: tuple[tuple[type[PlainStore] | Break, int], ...] = (
     (takes_retries_for_errors, 16),
     (tells_no_replay, 17),
     (locks_nothing, 18),
+    (draws_ids, 30),
 )
 
 
@@ -288,6 +479,31 @@ def suite_with(*plugins: object, url: str = "sqlite://") -> type[StorageSuite]:
             return CRM(url, **{**options, "plugins": [*plugins, *options["plugins"]]})
 
     return TestStore
+
+
+def suite_over_a_table(mapping: type[MappedContacts] = MappedContacts, url: str = "") -> type[MappedSuite]:
+    """Return a suite over a table of the host's, read-only, by default in a SQLite file."""
+
+    class TestMapping(MappedSuite):
+        several_connections = True
+        hidden: ClassVar[Mapping[str, Any]] = {"is_deleted": 1}
+
+        def make_crm(self, **options: Any) -> CRM:
+            customers = Table(
+                "customers",
+                MetaData(),
+                Column("no", Integer, primary_key=True),
+                Column("full_name", String),
+                Column("mail", String),
+                Column("is_deleted", Integer, server_default="0"),
+            )
+            columns = {"name": "full_name", "email": "mail"}
+            contacts = mapping(table=customers, columns=columns, where={"is_deleted": 0})
+            crm = CRM(url or f"sqlite:///{self.folder / 'crm.db'}", contacts=contacts, **options)
+            customers.create(crm.engine)
+            return crm
+
+    return TestMapping
 
 
 def suite_in_autocommit() -> type[StorageSuite]:

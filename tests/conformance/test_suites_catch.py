@@ -10,8 +10,18 @@ from hypothesis import Phase, settings
 
 from conformance.broken_channels import CHANNELS
 from conformance.broken_rules import RULES, divides_by_zero, suite_for
-from conformance.broken_stores import RACES, STORES, Break, PlainStore, suite_in_autocommit, suite_with
+from conformance.broken_stores import (
+    MAPPINGS,
+    RACES,
+    STORES,
+    Break,
+    PlainStore,
+    suite_in_autocommit,
+    suite_over_a_table,
+    suite_with,
+)
 from conformance.wire import BatchSuite, KeySuite, LookupSuite, WireChannel, WireSuite
+from crmkit import MappedContacts
 from crmkit.testing import ChannelSuite, RewardRuleSuite, StorageSuite, broken_laws
 from crmkit.testing.laws import law_of, laws_in
 
@@ -81,6 +91,19 @@ def test_a_broken_store_is_found(
     assert f"storage-suite.md, law {number}" in str(found)
 
 
+@pytest.mark.parametrize("what, number", MAPPINGS, ids=lambda value: getattr(value, "__name__", str(value)))
+def test_a_broken_mapping_is_found(
+    what: type[MappedContacts] | Break, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if isinstance(what, type):
+        suite = suite_over_a_table(what)
+    else:
+        what(monkeypatch)
+        suite = suite_over_a_table()
+    (found,) = broken_laws(suite, number)
+    assert found.number == number
+
+
 @pytest.mark.parametrize("what, number", RACES, ids=lambda value: getattr(value, "__name__", str(value)))
 def test_a_race_is_found(
     what: type[PlainStore] | Break, number: int, monkeypatch: pytest.MonkeyPatch, postgresql_url: str
@@ -89,7 +112,8 @@ def test_a_race_is_found(
         suite = suite_with(what(), url=postgresql_url)
     else:
         what(monkeypatch)
-        suite = suite_with(url=postgresql_url)
+        make = suite_over_a_table if number == 30 else suite_with
+        suite = make(url=postgresql_url)
     (found,) = broken_laws(suite, number)
     assert found.number == number
 
@@ -115,7 +139,8 @@ def test_each_law_has_been_seen_to_fail() -> None:
     seen = {
         ChannelSuite: {number for _, _, number in CHANNELS},
         RewardRuleSuite: {number for _, _, number, _ in RULES},
-        StorageSuite: {number for _, number in (*STORES, *RACES)} | {7},  # the engine in autocommit
+        StorageSuite: {number for _, number in (*STORES, *MAPPINGS, *RACES)}
+        | {7},  # the engine in autocommit
     }
     for suite, numbers in seen.items():
         held = {law.number for function in laws_in(suite).values() if (law := law_of(function))}

@@ -17,7 +17,7 @@ from mail import smtp_server
 from replay import Clock, Replay, sign_up, thanked
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from shop import OptOuts, open_shop
+from shop import OptOuts, mapping, open_shop
 from sqlalchemy.orm import Session
 from tables import show
 
@@ -41,7 +41,7 @@ def main(words: list[str] | None = None) -> int:
     maildir = _empty(args.folder)
     began = time.perf_counter()
     with smtp_server(maildir) as port:
-        replay = _replay(args.folder / "shop.db", port, invoices)
+        replay = _replay(args.folder / "shop.db", port, invoices, mapped=args.mapped)
         with _progress(notes, invoices) as (replayed, sent):
             replay.run(invoices, replayed, sent)
         figures = gather(replay, invoices, maildir)
@@ -69,6 +69,11 @@ def _arguments(words: list[str] | None) -> argparse.Namespace:
         metavar="FOLDER",
         help="where the shop's database and the mails go; what an earlier run left there is removed",
     )
+    parser.add_argument(
+        "--mapped",
+        action="store_true",
+        help="read contacts from the shop's own customers table instead of copying them to the CRM's",
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser.parse_args(words)
 
@@ -82,7 +87,7 @@ def _empty(folder: Path) -> Path:
     return maildir
 
 
-def _replay(database: Path, port: int, invoices: list[Invoice]) -> Replay:
+def _replay(database: Path, port: int, invoices: list[Invoice], *, mapped: bool) -> Replay:
     engine = open_shop(database)
     clock = Clock(invoices[0].at.astimezone(UTC))
     crm = CRM(
@@ -98,6 +103,7 @@ def _replay(database: Path, port: int, invoices: list[Invoice]) -> Replay:
             },
         },
         templates=[THANK_YOU],
+        contacts=mapping() if mapped else None,
         clock=clock,
     )
     crm.create_tables()
@@ -130,6 +136,7 @@ def _tell(figures: Figures, folder: Path, seconds: float) -> None:
     for command, what in (
         (f"{_near(plugins)} plugins --check", "what is installed, and with which hooks"),
         ('make demo ARGS="--data FOLDER"', "the same with monthly files of your own"),
+        ('make demo ARGS="--mapped"', "the same, the contacts being the rows of the shop's own table"),
         ("make test", "every test"),
     ):
         console.print(f"  [bold]{command}[/]  {what}", soft_wrap=True)

@@ -11,10 +11,12 @@ from counted import Counted, count
 from invoices import Invoice
 from mail import recipients
 from replay import Replay, email_of, wants_mail
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from crmkit import CRM, Contact, ContactPoint, LogEntry
 from crmkit_loyalty import Loyalty, PointsClawedBack
+
+_BUYERS = "SELECT COUNT(DISTINCT contact_id) FROM crm_orders"
 
 
 @attrs.frozen
@@ -124,8 +126,8 @@ def _shop(replay: Replay, invoices: list[Invoice]) -> dict[str, int]:
     guests = sum(not order.customer for order in replay.orders.values())
     return {
         "invoices": len(invoices),
-        "users": _one(replay.crm, "SELECT COUNT(*) FROM users"),
-        "customers with an order": _one(replay.crm, "SELECT COUNT(*) FROM crm_contacts"),
+        "users": _one(replay.crm, "SELECT COUNT(*) FROM customers"),
+        "customers with an order": _one(replay.crm, _BUYERS),
         "orders": len(replay.orders),
         "orders of nobody known": guests,
         "ordered": _one(replay.crm, "SELECT SUM(total) FROM orders"),
@@ -156,11 +158,11 @@ def _checks(
     outstanding = points["outstanding"]
     fold = _one(crm, "SELECT SUM(amount) FROM crm_loyalty_postings WHERE account = 'active'")
     return (
-        Check("users", "the shop", _one(crm, "SELECT COUNT(*) FROM users"), "invoices", counted.users),
+        Check("users", "the shop", _one(crm, "SELECT COUNT(*) FROM customers"), "invoices", counted.users),
         Check(
             "customers",
             "the CRM",
-            _one(crm, "SELECT COUNT(*) FROM crm_contacts"),
+            _one(crm, _BUYERS),
             "invoices",
             counted.customers,
         ),
@@ -208,8 +210,8 @@ def _one(crm: CRM, statement: str) -> int:
 
 def _balances(crm: CRM) -> int:
     with crm.begin() as tx:
-        ids = tx.sql.execute(tx.table("contacts").select()).scalars().all()
-        return sum(map(Loyalty(tx).balance, ids))
+        ids = tx.sql.execute(select(tx.table("orders").c.contact_id).distinct()).scalars().all()
+        return sum(Loyalty(tx).balance(id) for id in ids if id is not None)
 
 
 def _shown(replay: Replay) -> str:

@@ -45,7 +45,7 @@ def thanked(invoices: list[Invoice]) -> int:
 
 
 def sign_up(session: Session, invoices: list[Invoice]) -> None:
-    """Fill the shop's own table of users: they are there before the first order comes in."""
+    """Fill the shop's own table of customers: they are there before the first order comes in."""
     with session.begin():
         for customer in sorted({invoice.customer for invoice in invoices} - {""}):
             name, email = f"Customer {customer}", email_of(customer)

@@ -1,4 +1,4 @@
-"""A shop with its own `users` and `orders` tables, and a CRM that lives in its transactions."""
+"""A shop with its own `customers` and `orders` tables, and a CRM that lives in its transactions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ import attrs
 from sqlalchemy import Engine, ForeignKey, create_engine, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from crmkit import CRM, Contact, ContactPoint, Delivery, Order, OrderLine, OrderOutcome, Refund, hookimpl
+from crmkit import (
+    CRM,
+    Contact,
+    ContactPoint,
+    Delivery,
+    MappedContacts,
+    Order,
+    OrderLine,
+    OrderOutcome,
+    Refund,
+    hookimpl,
+)
 
 
 class Base(DeclarativeBase):
@@ -20,12 +31,12 @@ class Base(DeclarativeBase):
 class User(Base):
     """Somebody who has an account."""
 
-    __tablename__ = "users"
+    __tablename__ = "customers"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str]
-    email: Mapped[str | None] = mapped_column(index=True)
-    wants_mail: Mapped[bool] = mapped_column(default=True)
+    id: Mapped[int] = mapped_column("customer_no", primary_key=True)
+    name: Mapped[str] = mapped_column("full_name")
+    email: Mapped[str | None] = mapped_column("mail", index=True)
+    wants_mail: Mapped[bool] = mapped_column("newsletter", default=True)
 
     @property
     def points(self) -> list[ContactPoint]:
@@ -40,7 +51,7 @@ class Sale(Base):
     __tablename__ = "orders"
 
     number: Mapped[str] = mapped_column(primary_key=True)
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("customers.customer_no"))
     placed_at: Mapped[datetime]
     total: Mapped[int]
     refunded: Mapped[int] = mapped_column(default=0)
@@ -53,6 +64,15 @@ def open_shop(file: Path) -> Engine:
         connection.exec_driver_sql("PRAGMA journal_mode=WAL")
     Base.metadata.create_all(engine)
     return engine
+
+
+def mapping() -> MappedContacts:
+    """Return what the CRM has to know of the shop's table to take its rows for the contacts, read-only."""
+    return MappedContacts(
+        table="customers",
+        columns={"name": "full_name", "email": "mail", "external": {"shop": "customer_no"}},
+        normalised=("email",),
+    )
 
 
 def checkout(

@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from crmkit.testing.clock import FakeClock
     from crmkit.testing.laws import LawBroken
     from crmkit.testing.memory import memory_crm
+    from crmkit.testing.memory_contacts import MemoryContacts
     from crmkit.testing.outbox import Outbox, OutboxMessage, outbox
     from crmkit.testing.recording import Crash, RecordingChannel
     from crmkit.testing.rewards import RewardRuleSuite
-    from crmkit.testing.storage import StorageSuite
+    from crmkit.testing.storage import MappedSuite, StorageSuite
     from crmkit.testing.suite import broken_laws
     from crmkit.testing.writing import as_code
 
@@ -23,10 +24,11 @@ _HOMES = {
     "clock": "FakeClock",
     "laws": "LawBroken",
     "memory": "memory_crm",
+    "memory_contacts": "MemoryContacts",
     "outbox": "Outbox OutboxMessage outbox",
     "recording": "Crash RecordingChannel",
     "rewards": "RewardRuleSuite",
-    "storage": "StorageSuite",
+    "storage": "MappedSuite StorageSuite",
     "suite": "broken_laws",
     "writing": "as_code",
 }
@@ -38,6 +40,8 @@ __all__ = [
     "Crash",
     "FakeClock",
     "LawBroken",
+    "MappedSuite",
+    "MemoryContacts",
     "Outbox",
     "OutboxMessage",
     "RecordingChannel",

@@ -9,6 +9,7 @@ from uuid import UUID
 import attrs
 from sqlalchemy.exc import TimeoutError
 
+from crmkit.contacts import Contact
 from crmkit.crm import CRM
 from crmkit.delivery.prepare import rendered_delivery
 from crmkit.errors import TransactionError
@@ -150,11 +151,16 @@ def outbox(source: CRM | Transaction) -> Outbox:
 
 def _read(tx: Transaction) -> Outbox:
     statuses = tx.messages.list(*DeliveryState, limit=_LIMIT)
-    return Outbox(tuple(_message(tx.crm, status) for status in statuses))
+    wanted = [status.delivery.contact_id for status in statuses]
+    contacts = tx.contacts.get_many([id for id in wanted if id is not None])
+    to = [None if id is None else contacts.get(id) for id in wanted]
+    return Outbox(
+        tuple(_message(tx.crm, status, contact) for status, contact in zip(statuses, to, strict=True))
+    )
 
 
-def _message(crm: CRM, status: DeliveryStatus) -> OutboxMessage:
-    delivery, rendered = status.delivery, rendered_delivery(crm, status)
+def _message(crm: CRM, status: DeliveryStatus, contact: Contact | None) -> OutboxMessage:
+    delivery, rendered = status.delivery, rendered_delivery(crm, status, contact)
     texts = rendered if isinstance(rendered, Delivery) else attrs.evolve(delivery, text=rendered.reason)
     return OutboxMessage(
         channel=delivery.channel,
