@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -11,10 +11,11 @@ from crmkit.expressions import syntax, wording
 from crmkit.expressions.expression import Expression
 from crmkit.expressions.fields import Field
 from crmkit.expressions.functions import CONSTRUCTORS
-from crmkit.expressions.kinds import FieldType
+from crmkit.expressions.kinds import FieldType, Kind
 from crmkit.expressions.operands import Operands
 from crmkit.expressions.parser import parse
 from crmkit.expressions.render import value_text
+from crmkit.expressions.sources import Inlined, Ratio
 from crmkit.expressions.tree import (
     Among,
     And,
@@ -33,23 +34,25 @@ from crmkit.expressions.tree import (
 )
 
 _EQUALITY = ("==", "!=")
+NOTHING = Constant(0, Kind(FieldType.INTEGER))
 
 
-def check(text: str, fields: Iterable[Field]) -> Expression:
+def check(text: str, fields: Iterable[Field] | Mapping[str, Field]) -> Expression:
     """Return the expression, checked against the fields that it may use.
 
     Args:
         text: the expression.
-        fields: the declared fields; each name once.
+        fields: the declared fields, each name once, or a mapping of their names to them.
 
     Raises:
         ExpressionError: if the text is no expression, a name is unknown, types do not fit, the whole is no condition,
             or a number could leave 64 bits by the declared bounds.
     """
-    operands = Operands(text, _by_name(fields))
+    operands = Operands(text, fields if isinstance(fields, Mapping) else _by_name(fields))
     tree = _Checker(operands).clause(parse(text))
     used = tuple(operands.used[name] for name in sorted(operands.used))
-    return Expression(text, tree, used, tuple(operands.python_only))
+    declared = tuple(operands.declared[name] for name in sorted(operands.declared))
+    return Expression(text, tree, used, tuple(operands.python_only), declared)
 
 
 def _by_name(fields: Iterable[Field]) -> dict[str, Field]:
@@ -83,6 +86,8 @@ class _Checker:
                 return self.truth(node)
 
     def truth(self, node: syntax.Operand) -> Clause:
+        if (inlined := self.operands.named(node, Inlined)) is not None:
+            return self.inlined(inlined.expression)
         value = self.operands.value(node)
         if value.kind.type is not FieldType.BOOLEAN:
             raise self.operands.refusal(
@@ -91,6 +96,11 @@ class _Checker:
                 node,
             )
         return Truth(value)
+
+    def inlined(self, expression: Expression) -> Clause:
+        self.operands.used.update((field.name, field) for field in expression.fields)
+        self.operands.python_only.update(dict.fromkeys(expression.python_only))
+        return expression.tree
 
     def test(self, node: syntax.Invocation) -> Clause:
         function, arguments = self.operands.invocation(node)
@@ -103,6 +113,9 @@ class _Checker:
         )
 
     def absence(self, node: syntax.Absence) -> Clause:
+        if (ratio := self.operands.named(node.operand, Ratio)) is not None:
+            there = Compare(">", self.operands.read(ratio.by), NOTHING)
+            return there if node.negated else Not(there)
         value = self.operands.value(node.operand)
         if not fields_of(value):
             raise self.operands.refusal(
@@ -111,6 +124,22 @@ class _Checker:
         return IsMissing(value, node.negated)
 
     def comparison(self, node: syntax.Comparison) -> Clause:
+        left, right = (self.operands.named(side, Ratio) for side in (node.left, node.right))
+        return self.plain(node) if left is None and right is None else self.ratios(node, left, right)
+
+    def ratios(self, node: syntax.Comparison, left: Ratio | None, right: Ratio | None) -> Clause:
+        """Return a comparison of averages, brought to one of products: a / b > c is a > c * b where b is positive."""
+        sides = self.operands.side(node.left, left), self.operands.side(node.right, right)
+        counts = [None if ratio is None else self.operands.read(ratio.by) for ratio in (left, right)]
+        over, under = (
+            side if count is None else self.operands.product(side, count, node)
+            for side, count in zip(sides, reversed(counts), strict=True)
+        )
+        self.operands.comparable(over, under, node)
+        there = [Compare(">", count, NOTHING) for count in counts if count is not None]
+        return And((Compare(node.operator, over, under), *there))
+
+    def plain(self, node: syntax.Comparison) -> Clause:
         left, right = self.operands.value(node.left), self.operands.value(node.right)
         self.operands.comparable(left, right, node)
         for side in (left, right):

@@ -26,13 +26,15 @@ class Expression:
         text: the expression as given.
         tree: the checked tree.
         fields: the fields that it reads, by name.
-        python_only: why it has no SQL twin, one reason for each such function; empty if it has one.
+        python_only: why it has no SQL twin, one reason for each such function or field; empty if it has one.
+        declared: the fields that its text names: averages and other expressions among them are not read themselves.
     """
 
     text: str
     tree: Clause
     fields: tuple[Field, ...]
     python_only: tuple[str, ...] = ()
+    declared: tuple[Field, ...] = ()
 
     def __str__(self) -> str:
         return clause_text(self.tree)
@@ -72,7 +74,7 @@ class Expression:
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
         from crmkit.expressions.checker import check
 
-        return check, (self.text, self.fields)
+        return check, (self.text, self.declared)
 
 
 def compile_expression(expression: Expression) -> Predicate:

@@ -9,6 +9,7 @@ import attrs
 
 from crmkit.errors import ExpressionError
 from crmkit.expressions.kinds import HIGHEST, LOWEST, MAX_SCALE, FieldType, Kind
+from crmkit.expressions.sources import Source
 
 Number = int | decimal.Decimal
 MISSING = "missing"
@@ -26,6 +27,8 @@ class Field:
             counts as missing. Without it the whole 64-bit range is possible, and arithmetic that
             could leave that range is refused when an expression is checked.
         doc: one sentence for people who write expressions.
+        source: where the value is kept. Without one it is a custom field of contacts, whose values are set with
+            `tx.contacts.values`.
 
     Raises:
         ExpressionError: if the name, the scale or the bound is not as described.
@@ -36,6 +39,7 @@ class Field:
     scale: int = attrs.field(default=0, kw_only=True)
     bound: tuple[Number, Number] | None = attrs.field(default=None, kw_only=True)
     doc: str = attrs.field(default="", kw_only=True)
+    source: Source | None = attrs.field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         _check_name(self.name)

@@ -53,7 +53,6 @@ def _contains(text: str, part: str) -> bool:
     return part in text
 
 
-_UNPROVEN = "databases have not been shown to agree with Python on it"
 _TEXTS = ((FieldType.TEXT, FieldType.TEXT),)
 _DATE = ((FieldType.DATE,),)
 
@@ -66,7 +65,6 @@ FUNCTIONS: dict[str, Function] = {
             None,
             _contains,
             "Whether the second text stands anywhere in the first.",
-            _UNPROVEN,
         ),
         Function(
             "day",
@@ -74,7 +72,6 @@ FUNCTIONS: dict[str, Function] = {
             Kind(FieldType.INTEGER, 0, 1, 31),
             _day,
             "The day of a date's month, 1 to 31.",
-            _UNPROVEN,
         ),
         Function(
             "days_between",
@@ -82,7 +79,6 @@ FUNCTIONS: dict[str, Function] = {
             Kind(FieldType.INTEGER, 0, -_WHOLE_CALENDAR, _WHOLE_CALENDAR),
             _days_between,
             "Days from the first date to the second; between instants, whole days of 24 hours, rounded down.",
-            _UNPROVEN,
         ),
         Function(
             "month",
@@ -90,7 +86,6 @@ FUNCTIONS: dict[str, Function] = {
             Kind(FieldType.INTEGER, 0, 1, 12),
             _month,
             "The month of a date, 1 to 12.",
-            _UNPROVEN,
         ),
         Function(
             "starts_with",
@@ -98,7 +93,6 @@ FUNCTIONS: dict[str, Function] = {
             None,
             str.startswith,
             "Whether the first text begins with the second.",
-            _UNPROVEN,
         ),
     )
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import attrs
 
@@ -13,7 +14,10 @@ from crmkit.expressions.functions import CONSTRUCTORS, FUNCTIONS, Function
 from crmkit.expressions.kinds import FieldType, Kind, combined, negated
 from crmkit.expressions.literals import constructed, number_constant
 from crmkit.expressions.render import value_text
+from crmkit.expressions.sources import Inlined, Loaded, Ratio
 from crmkit.expressions.tree import Arithmetic, Call, Constant, FieldValue, Negation, Value
+
+S = TypeVar("S")
 
 
 @attrs.define
@@ -23,13 +27,15 @@ class Operands:
     Args:
         text: the expression.
         fields: the declared fields by name.
-        used: the fields that were met.
+        used: the fields that are read.
+        declared: the fields that were met in the text.
         python_only: the reasons, as keys, why the expression has no SQL twin.
     """
 
     text: str
     fields: Mapping[str, Field]
     used: dict[str, Field] = attrs.field(factory=dict)
+    declared: dict[str, Field] = attrs.field(factory=dict)
     python_only: dict[str, None] = attrs.field(factory=dict)
 
     def value(self, node: syntax.Operand) -> Value:
@@ -57,8 +63,30 @@ class Operands:
         field = self.fields.get(node.name)
         if field is None:
             raise self.refusal(self.unknown(node.name), node)
-        self.used[field.name] = field
+        if isinstance(field.source, Ratio):
+            raise self.refusal(
+                f"{field.name} is an average: it can stand alone on one side of == != < <= > >= and before is "
+                "missing, and nowhere else",
+                node,
+            )
+        if isinstance(field.source, Inlined):
+            raise self.refusal(f"{field.name} is a condition of its own, which cannot be an operand", node)
+        return self.read(field)
+
+    def read(self, field: Field) -> FieldValue:
+        """Return the value of a field, which the expression reads from now on."""
+        self.used[field.name] = self.declared[field.name] = field
+        if isinstance(field.source, Loaded):
+            self.python_only[f"{field.name}: it is kept where SQL cannot ask for it"] = None
         return FieldValue(field)
+
+    def named(self, node: syntax.Operand, kind: type[S]) -> S | None:
+        """Return the source of the field that stands here alone, if it is of that kind."""
+        field = self.fields.get(node.name) if isinstance(node, syntax.Name) else None
+        if field is None or not isinstance(field.source, kind):
+            return None
+        self.declared[field.name] = field
+        return field.source
 
     def unknown(self, name: str) -> str:
         if name == MISSING:
@@ -85,6 +113,16 @@ class Operands:
         if not operand.kind.type.is_number:
             raise self.refusal(f"- needs a number, and {wording.named(operand)} is none", node)
         return self.fitting(Negation(operand, negated(operand.kind)), node)
+
+    def side(self, node: syntax.Operand, ratio: Ratio | None) -> Value:
+        """Return a side of a comparison; of an average what is divided."""
+        return self.value(node) if ratio is None else self.read(ratio.of)
+
+    def product(self, left: Value, right: Value, node: syntax.Operand) -> Value:
+        """Return one number times another."""
+        if not left.kind.type.is_number:
+            raise self.refusal(f"an average is a number, and {wording.named(left)} is none", node)
+        return self.fitting(Arithmetic("*", left, right, combined("*", left.kind, right.kind)), node)
 
     def arithmetic(self, node: syntax.Sum) -> Value:
         left, right = self.value(node.left), self.value(node.right)

@@ -75,10 +75,22 @@ def _short_runs(value: str) -> bool:
     return True
 
 
+class AsStored(str):
+    """Text of a host's table: it is compared code point by code point as it stands there, in NFC or not.
+
+    No database brings text to NFC while it compares, so that Python leaves it alone as well.
+    """
+
+    __slots__ = ()
+
+
 def _text(value: object) -> str | None:
     if not issubclass(type(value), str):
         return None
-    return clean_text(str.__str__(value))
+    text = str.__str__(value)
+    if type(value) is AsStored:
+        return None if "\0" in text else text
+    return clean_text(text)
 
 
 def _boolean(value: object) -> bool | None:

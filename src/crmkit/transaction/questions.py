@@ -1,0 +1,164 @@
+"""One expression asked of contacts: of all of them in SQL where that is possible, in Python where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+import attrs
+
+from crmkit.contacts import Contact
+from crmkit.expressions import Explanation, Expression
+from crmkit.expressions.sources import Loaded
+from crmkit.expressions.tree import And, Clause, fields_of, leaves_of, operands
+from crmkit.sql.where.audience import Audience, audience, ground_of
+from crmkit.sql.where.facts import Facts, Person, Reader, key_of_contact
+from crmkit.stores import HostStore
+
+if TYPE_CHECKING:
+    from crmkit.transaction.unit import Transaction
+
+_AT_ONCE = 1000
+
+
+@attrs.frozen
+class SegmentMember:
+    """A contact of whom an expression is true.
+
+    Args:
+        key: its place in the order of all contacts; what a page goes on after.
+        id: its id.
+    """
+
+    key: Any
+    id: UUID
+
+
+class Question:
+    """Asks an expression; made by `tx.segments`.
+
+    Args:
+        tx: the transaction.
+        expression: the checked expression.
+    """
+
+    def __init__(self, tx: Transaction, expression: Expression) -> None:
+        self._tx = tx
+        self.expression = expression
+        self._source = tx.crm.store.source(tx)
+        self._ground = ground_of(tx.sql, tx.now)
+
+    @property
+    def in_sql(self) -> bool:
+        """Whether the database answers alone; else every contact is looked at here."""
+        return self._source is not None and not self.expression.python_only
+
+    @property
+    def audience(self) -> Audience:
+        """The contacts in question as parts of a SELECT, where `in_sql` is true."""
+        assert self._source is not None
+        return audience(self._ground, self._source, self.expression)
+
+    def count(self) -> int:
+        """Return of how many contacts the expression is true."""
+        if self.in_sql:
+            return int(self._tx.sql.execute(self.audience.count()).scalar_one())
+        return sum(1 for _ in self._looked_at(None))
+
+    def members(self, after: Any = None, limit: int = _AT_ONCE) -> list[SegmentMember]:
+        """Return contacts of whom the expression is true, in a stable order.
+
+        Args:
+            after: the last key of the page before; None from the beginning.
+            limit: at most how many.
+        """
+        if not self.in_sql:
+            return self._named(list(islice(self._looked_at(after), limit)))
+        rows = self._tx.sql.execute(self.audience.page(after, limit))
+        return self._named([Person(key=row.key, id=row.id) for row in rows])
+
+    def contains(self, contact_id: UUID) -> bool:
+        """Return whether the expression is true of a contact."""
+        return self.expression.compile()(self.facts(contact_id))
+
+    def explain(self, contact_id: UUID) -> Explanation:
+        """Return whether the expression is true of a contact, and which clause decided."""
+        return self.expression.explain(self.facts(contact_id))
+
+    def facts(self, contact_id: UUID) -> Mapping[str, object]:
+        """Return what the expression reads of a contact.
+
+        Raises:
+            NotFound: if there is no such contact.
+        """
+        contact = self._tx.contacts.get(contact_id)
+        person = Person(self._key(contact), contact.id, contact)
+        return self.read([person])[person.key]
+
+    def read(self, people: Sequence[Person]) -> dict[Any, Facts]:
+        """Return what the expression reads of some contacts, at most a thousand, by their keys."""
+        fields = self.expression.fields
+        stored = [field for field in fields if not isinstance(field.source, Loaded)]
+        facts = Reader(self._tx.sql, self._ground, self._source, stored).read(people)
+        keys = {person.id: person.key for person in people if person.id is not None}
+        for field in fields:
+            if isinstance(field.source, Loaded):
+                for id, value in field.source.function(self._tx, tuple(keys)).items():
+                    facts[keys[id]][field.name] = value
+        return facts
+
+    def true_of(self, ids: Sequence[UUID]) -> set[UUID]:
+        """Return of which of some contacts, at most a thousand, the expression is true."""
+        found = self._tx.contacts.get_many(ids)
+        people = [Person(self._key(one), id, one) for id, one in found.items() if one.id == id]
+        facts, predicate = self.read(people), self.expression.compile()
+        return {one.id for one in people if one.id is not None and predicate(facts[one.key])}
+
+    def _looked_at(self, after: Any) -> Iterator[Person]:
+        predicate = self.expression.compile()
+        for people in self._pages(after):
+            facts = self.read(people)
+            yield from (person for person in people if predicate(facts[person.key]))
+
+    def _pages(self, after: Any) -> Iterator[Sequence[Person]]:
+        read = self._scanned if self._source is None else self._narrowed
+        while people := read(after):
+            yield people
+            after = people[-1].key
+
+    def _scanned(self, after: Any) -> list[Person]:
+        page = self._tx.crm.store.scan(self._tx, after=after, limit=_AT_ONCE)
+        return [Person(contact.id, contact.id, contact) for contact in page]
+
+    def _narrowed(self, after: Any) -> list[Person]:
+        """Return contacts that may be meant: those of whom all is true that SQL can answer."""
+        assert self._source is not None
+        found = audience(self._ground, self._source, self._sql_part)
+        return [Person(key=row.key, id=row.id) for row in self._tx.sql.execute(found.page(after, _AT_ONCE))]
+
+    @cached_property
+    def _sql_part(self) -> Expression:
+        tree = self.expression.tree
+        clauses = tree.clauses if isinstance(tree, And) else (tree,)
+        kept = tuple(clause for clause in clauses if not _is_python_only(clause))
+        fields = {
+            field for clause in kept for leaf in leaves_of(clause) for field in fields_of(*operands(leaf))
+        }
+        return attrs.evolve(self.expression, tree=And(kept), fields=tuple(fields), python_only=())
+
+    def _named(self, people: Sequence[Person]) -> list[SegmentMember]:
+        """Return members with their ids, those of the host's rows that the CRM has written nothing about too."""
+        nameless = [person.key for person in people if person.id is None]
+        ids = cast(HostStore, self._tx.crm.store).identify(self._tx, nameless) if nameless else {}
+        return [SegmentMember(one.key, ids[one.key] if one.id is None else one.id) for one in people]
+
+    def _key(self, contact: Contact) -> Any:
+        return key_of_contact(self._tx.sql, self._source, contact)
+
+
+def _is_python_only(clause: Clause) -> bool:
+    fields = (field for leaf in leaves_of(clause) for field in fields_of(*operands(leaf)))
+    return any(isinstance(field.source, Loaded) for field in fields)
