@@ -13,6 +13,7 @@ import attrs
 
 from crmkit.clock import FOREVER, instant
 from crmkit.errors import ValueRefused
+from crmkit.purposes import SERVICE, purpose_name
 from crmkit.text import clean
 
 BODY_LIMIT = 1_000_000
@@ -85,7 +86,8 @@ class Message:
     """What is to be said: literal texts, or the name of a template with its data.
 
     Args:
-        topic: what it is about ("thank-you", "receipt"); consent and suppression go by it.
+        topic: what it is about ("thank-you", "receipt").
+        purpose: what it is sent for, one of the settings' purposes; consent and suppression go by it.
         subject: one line; channels without subjects ignore it.
         text: the plain text.
         html: the same for mail readers that show HTML, or empty.
@@ -100,6 +102,7 @@ class Message:
     """
 
     topic: str = attrs.field(converter=_topic)
+    purpose: str = attrs.field(default=SERVICE, converter=purpose_name)
     subject: str = attrs.field(default="", converter=_subject)
     text: str = attrs.field(default="", converter=_text)
     html: str = attrs.field(default="", converter=_html)
@@ -130,6 +133,7 @@ class Delivery:
         name: the recipient's display name, or empty.
         contact_id: the contact it belongs to, if any.
         topic: as in the message.
+        purpose: as in the message.
         subject: rendered.
         text: rendered.
         html: rendered, or empty.
@@ -145,6 +149,7 @@ class Delivery:
     channel: str
     address: str
     topic: str
+    purpose: str = SERVICE
     name: str = ""
     contact_id: UUID | None = None
     subject: str = ""

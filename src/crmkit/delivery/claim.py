@@ -12,9 +12,13 @@ from uuid import UUID
 import attrs
 
 from crmkit.channels import Scope
+from crmkit.consent import Standing
 from crmkit.contacts import Contact
 from crmkit.delivery.cases import HARMLESS, Case, Pause, Policy, Verdict, pause_for, resume_at
 from crmkit.delivery.decide import admit
+from crmkit.delivery.erased import erased_deliveries
+from crmkit.delivery.permits import read_permits
+from crmkit.delivery.twins import suppressed_twins
 from crmkit.messages import DeliveryState
 from crmkit.sql import outbox
 from crmkit.sql.deliveries import read_delivery
@@ -39,6 +43,7 @@ class Claim:
         tried: those that may be tried.
         decided: those of which it is known already what becomes of them.
         contacts: whom they go to, by id.
+        standings: what is known of consents and suppressions, by the deliveries' ids.
         postponed: how many due deliveries a pause held up instead.
     """
 
@@ -48,6 +53,7 @@ class Claim:
     tried: tuple[Case, ...] = ()
     decided: tuple[tuple[Case, Verdict], ...] = ()
     contacts: Mapping[UUID, Contact] = attrs.field(factory=dict)
+    standings: Mapping[UUID, Standing] = attrs.field(factory=dict)
     postponed: int = 0
 
     @property
@@ -87,6 +93,11 @@ class Claimer:
         alone = {row.id for row in rows if row.claim is not None and row.attempt - 1 >= SUSPECT}
         cases = self._within_batches(_suspects_apart(cases, alone))
         verdicts = [admit(case, now=now, policy=self._policy, hold=self._hold) for case in cases]
+        contacts = read_contacts(tx, [case for case, over in zip(cases, verdicts, strict=True) if not over])
+        needless = suppressed_twins(tx, cases, contacts) | erased_deliveries(tx, cases)
+        verdicts = [
+            over or needless.get(case.status.delivery.id) for case, over in zip(cases, verdicts, strict=True)
+        ]
         pairs = list(zip(cases, verdicts, strict=True))
         for state, ids in _states(pairs).items():
             outbox.claim(tx.sql, ids, state, token, now + self._lease)
@@ -97,7 +108,8 @@ class Claimer:
             until=now + self._lease,
             tried=tried,
             decided=tuple((case, verdict) for case, verdict in pairs if verdict is not None),
-            contacts=read_contacts(tx, tried),
+            contacts=contacts,
+            standings=read_permits(tx, tried, contacts),
             postponed=len(later),
         )
 
@@ -173,4 +185,4 @@ def _states(pairs: Sequence[tuple[Case, Verdict | None]]) -> dict[DeliveryState,
 def read_contacts(tx: Transaction, cases: Sequence[Case]) -> Mapping[UUID, Contact]:
     """Return the contacts that deliveries go to, by id; those that do not exist are left out."""
     ids = {case.status.delivery.contact_id for case in cases} - {None}
-    return tx.crm.store.get(tx, sorted(id for id in ids if id)) if ids else {}
+    return tx.contacts.get_many(sorted(id for id in ids if id)) if ids else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from crmkit.transaction import Transaction
 
 
-def run_jobs(crm: CRM, lease: timedelta, tally: Tally) -> None:
+def run_jobs(
+    crm: CRM, lease: timedelta, tally: Tally, jobs: Sequence[Owned[Job]], *, counted: bool = True
+) -> None:
     """Run the jobs that are due; a job that was never run is due at once.
 
     A job's row among the cursors holds how often it ran and when it is due again. While it runs that is the
@@ -29,14 +32,16 @@ def run_jobs(crm: CRM, lease: timedelta, tally: Tally) -> None:
         crm: the CRM.
         lease: after how long at least another process runs a job whose process died.
         tally: counts.
+        jobs: which.
+        counted: whether the tally counts them.
     """
-    jobs = {_name(owned): owned for owned in crm.registry.jobs}
-    if not jobs:
+    named = {_name(owned): owned for owned in jobs}
+    if not named:
         return
-    cursors = crm.transact(lambda tx: _cursors(tx, list(jobs)))
-    for name, owned in jobs.items():
-        if cursors[name].lease_until <= crm.clock():
-            _run(crm, name, owned, lease, tally)
+    cursors = crm.transact(lambda tx: _cursors(tx, list(named)))
+    for name, owned in named.items():
+        if cursors[name].lease_until <= crm.clock() and _run(crm, name, owned, lease, tally):
+            tally.counts["jobs"] += counted
 
 
 def _name(owned: Owned[Job]) -> str:
@@ -57,12 +62,11 @@ def _cursors(tx: Transaction, names: list[str]) -> dict[str, Cursor]:
     return found
 
 
-def _run(crm: CRM, name: str, owned: Owned[Job], lease: timedelta, tally: Tally) -> None:
+def _run(crm: CRM, name: str, owned: Owned[Job], lease: timedelta, tally: Tally) -> bool:
     began, holder = crm.clock(), crm.new_id()
     until = began + max(lease, owned.value.every)
     if not crm.transact(lambda tx: take_cursor(tx.sql, name, began, until, holder)):
-        return
-    tally.counts["jobs"] += 1
+        return False
     try:
         owned.value.function(crm)
     except (Exception, SystemExit) as error:
@@ -71,8 +75,9 @@ def _run(crm: CRM, name: str, owned: Owned[Job], lease: timedelta, tally: Tally)
         if crm.strict:
             tally.raise_later(error)
         crm.transact(lambda tx: _failed(tx, name, holder, owned.value, failure))
-        return
+        return True
     crm.transact(lambda tx: _ended(tx, name, holder, began + owned.value.every))
+    return True
 
 
 def _ended(tx: Transaction, name: str, holder: UUID, due: datetime) -> None:

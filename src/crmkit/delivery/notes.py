@@ -12,6 +12,7 @@ from crmkit.delivery.cases import Case, Pause, Policy, Verdict, pause_for, put_b
 from crmkit.delivery.decide import after
 from crmkit.delivery.handoff import Handoff, no_handoff
 from crmkit.delivery.settle import Settler
+from crmkit.messages import Delivery
 from crmkit.rewards import Owned
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Notes:
 
     def note_unopened(self, cases: Sequence[Case], error: BaseException) -> None:
         """Note that the channel does not open: the first delivery waits, the others for its pause."""
-        self.blame("open", "", error)
+        self.blame("open", None, error)
         outcome = Deferred(scope=Scope.CHANNEL, reason=f"the channel does not open: {said(error)}")
         for case in cases:
             if not self.waits(case):
@@ -68,17 +69,18 @@ class Notes:
             self.settler.add(case, put_back(case, until, pause.reason))
         return pause is not None
 
-    def blame(self, step: str, subject: str, error: BaseException, *, owner: str = "") -> None:
+    def blame(self, step: str, delivery: Delivery | None, error: BaseException, *, owner: str = "") -> None:
         """Record a plugin's failure.
 
         Args:
             step: the call that failed.
-            subject: the delivery's key.
+            delivery: what it was about, if one.
             error: the exception.
             owner: the plugin, by default the one that brought the channel.
         """
         what = step if owner else f"channel {self.spec.name}: {step}"
-        self.settler.fail(owner or self._owner, what, subject, error)
+        subject, contact_id = (delivery.key, delivery.contact_id) if delivery else ("", None)
+        self.settler.fail(owner or self._owner, what, subject, error, contact_id)
 
 
 def said(error: BaseException) -> str:

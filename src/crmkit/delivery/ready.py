@@ -10,11 +10,13 @@ from uuid import UUID
 import attrs
 
 from crmkit.channels import Dedup, Deferred, Outcome, Unknown
+from crmkit.consent import Standing
 from crmkit.contacts import Contact
 from crmkit.delivery.cases import Case, Verdict
 from crmkit.delivery.claim import Claim, read_contacts
 from crmkit.delivery.decide import admit, fault_of
 from crmkit.delivery.notes import Notes, said
+from crmkit.delivery.permits import read_permits
 from crmkit.delivery.prepare import prepare
 from crmkit.errors import DeliveryError
 from crmkit.hooks import SuppressionFailed
@@ -42,14 +44,15 @@ class Desk:
         self._leased_until = claim.until
         self._stale_at = claim.at + min(lease / 2, FRESH)
         self._contacts: Mapping[UUID, Contact] = claim.contacts
+        self._standings: Mapping[UUID, Standing] = claim.standings
 
     def keep(self) -> None:
-        """Before leases or contacts are too old: write what is known, renew the leases, read the contacts."""
+        """Before leases or contacts are too old: write what is known, renew the leases, read contacts and consents."""
         now = self._notes.crm.clock()
         if now < self._stale_at:
             return
         self._notes.settler.flush()
-        self._contacts = self._notes.crm.transact(self._renew)
+        self._contacts, self._standings = self._notes.crm.transact(self._renew)
         self._stale_at = now + min(self._lease / 2, FRESH)
 
     def lease(self, needed: timedelta) -> datetime | None:
@@ -57,11 +60,13 @@ class Desk:
         now = self._notes.crm.clock()
         return None if self._leased_until >= now + needed else now + self._lease
 
-    def _renew(self, tx: Transaction) -> Mapping[UUID, Contact]:
+    def _renew(self, tx: Transaction) -> tuple[Mapping[UUID, Contact], Mapping[UUID, Standing]]:
         ids = self._notes.settler.open
         self._leased_until = tx.now + self._lease
         outbox.renew(tx.sql, list(ids), self._claim.token, self._leased_until)
-        return read_contacts(tx, [case for case in self._claim.tried if case.status.delivery.id in ids])
+        cases = [case for case in self._claim.tried if case.status.delivery.id in ids]
+        contacts = read_contacts(tx, cases)
+        return contacts, read_permits(tx, cases, contacts)
 
     def ready(self, case: Case) -> tuple[Case, Delivery] | None:
         """Return a delivery as it is to be sent, or None if something else came of it, which is noted."""
@@ -74,10 +79,10 @@ class Desk:
                 case = self._certain(case)
                 found = self._prepared(case)
         except SuppressionFailed as error:
-            self._notes.blame("crmkit_suppress_delivery", case.status.delivery.key, error, owner=error.owner)
+            self._notes.blame("crmkit_suppress_delivery", case.status.delivery, error, owner=error.owner)
             found = Deferred(reason=str(error))
         except (Exception, SystemExit) as error:
-            self._notes.blame("before sending", case.status.delivery.key, error)
+            self._notes.blame("before sending", case.status.delivery, error)
             found = Deferred(reason=f"the channel failed: {said(error)}")
         if isinstance(found, Delivery):
             return case, found
@@ -107,7 +112,8 @@ class Desk:
         notes, contact_id = self._notes, case.status.delivery.contact_id
         over = admit(case, now=notes.crm.clock(), policy=notes.policy, hold="")
         contact = self._contacts.get(contact_id) if contact_id else None
-        return over or prepare(notes.crm, notes.channel, case, contact)
+        standing = self._standings[case.status.delivery.id]
+        return over or prepare(notes.crm, notes.channel, case, contact, standing)
 
 
 def _proper(outcome: Outcome) -> Outcome:

@@ -87,7 +87,7 @@ class _Relay:
         stale_at = self._stale_at()
         for entry in entries:
             for failed in self._crm.signals.send(entry):
-                self._failed(failed.receiver, entry.key, failed.error)
+                self._failed(failed.receiver, entry, failed.error)
             self._tally.counts["relayed"] += 1
             if entry is entries[-1] or self._crm.clock() >= stale_at:
                 if not self._store(entry.position or 0, self._lease):
@@ -98,8 +98,10 @@ class _Relay:
     def _stale_at(self) -> datetime:
         return self._crm.clock() + self._lease / 4
 
-    def _failed(self, receiver: str, key: str, error: BaseException) -> None:
-        failure = Failure(owner="signals", what=receiver, subject=key, error=error)
+    def _failed(self, receiver: str, entry: LogEntry, error: BaseException) -> None:
+        failure = Failure(
+            owner="signals", what=receiver, subject=entry.key, error=error, contact_id=entry.contact_id
+        )
         if self._tally.is_new(failure):
             self._failures.append(failure)
         if self._crm.strict:

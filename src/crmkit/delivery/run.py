@@ -15,6 +15,8 @@ from crmkit.delivery.relay import relay_events
 from crmkit.delivery.report import Report, Tally
 from crmkit.delivery.sending import Sending
 from crmkit.delivery.settle import Settler
+from crmkit.delivery.stages import follow_stages
+from crmkit.delivery.upkeep import core_jobs
 from crmkit.errors import ValueRefused
 from crmkit.messages import Delivery
 from crmkit.sql.events import number_events
@@ -46,8 +48,10 @@ def run_due(crm: CRM, *, relay: str, limit: int, lease: timedelta) -> Report:
     tally = Tally()
     steps: Sequence[tuple[str, Callable[[], None]]] = (
         ("numbering events", lambda: _number(crm, tally)),
+        ("deriving stages", lambda: _stages(crm, lease, tally)),
         ("relaying signals", lambda: relay_events(crm, relay, lease, tally)),
-        ("running jobs", lambda: run_jobs(crm, lease, tally)),
+        ("running jobs", lambda: run_jobs(crm, lease, tally, crm.registry.jobs)),
+        ("the core's own jobs", lambda: run_jobs(crm, lease, tally, core_jobs(crm), counted=False)),
         ("sending deliveries", lambda: _deliver(crm, limit, lease, tally)),
     )
     for name, step in steps:
@@ -74,6 +78,11 @@ def _number(crm: CRM, tally: Tally) -> None:
     while numbered == _NUMBERED_AT_ONCE:
         numbered = crm.transact(lambda tx: number_events(tx.sql, _NUMBERED_AT_ONCE))
         tally.counts["numbered"] += numbered
+
+
+def _stages(crm: CRM, lease: timedelta, tally: Tally) -> None:
+    if follow_stages(crm, lease):
+        _number(crm, tally)  # so that signals tell of the changes in this run
 
 
 def _deliver(crm: CRM, limit: int, lease: timedelta, tally: Tally) -> None:

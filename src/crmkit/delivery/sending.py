@@ -67,7 +67,7 @@ class Sending:
         try:
             manager.__exit__(None, None, None)
         except (Exception, SystemExit) as error:
-            self._notes.blame("close", "", error)
+            self._notes.blame("close", None, error)
 
     def _manager(self) -> AbstractContextManager[Any]:
         channel: Any = self._notes.channel
@@ -118,7 +118,7 @@ class Sending:
     def _raised(self, error: BaseException, handoff: Handoff, delivery: Delivery) -> Outcome:
         if handoff.fault is not None:
             raise handoff.fault
-        self._notes.blame("send", delivery.key, error)
+        self._notes.blame("send", delivery, error)
         reason = f"the channel failed: {said(error)}"
         return Unknown(reason) if handoff.called else Deferred(reason=reason)
 
@@ -127,7 +127,7 @@ class Sending:
             breach = DeliveryError(
                 "it sent without calling ctx.handoff() before; a crash there would go unnoticed"
             )
-            self._notes.blame("send", ready[0][1].key, breach)
+            self._notes.blame("send", ready[0][1], breach)
         for (case, _), outcome in zip(ready, outcomes, strict=True):
             self._notes.note(case, outcome)
 

@@ -77,7 +77,9 @@ class Settler:
         """Leave a delivery to the worker that has it now, or to the end of its lease."""
         self._open.pop(case.status.delivery.id, None)
 
-    def fail(self, owner: str, what: str, subject: str, error: BaseException) -> None:
+    def fail(
+        self, owner: str, what: str, subject: str, error: BaseException, contact_id: UUID | None = None
+    ) -> None:
         """Take a failure of a plugin's code; a strict CRM raises it once everything is written.
 
         Args:
@@ -85,8 +87,9 @@ class Settler:
             what: what failed.
             subject: the delivery's key.
             error: the exception.
+            contact_id: the contact that it was about, if that is known.
         """
-        failure = Failure(owner=owner, what=what, subject=subject, error=error)
+        failure = Failure(owner=owner, what=what, subject=subject, error=error, contact_id=contact_id)
         if self._tally.is_new(failure):
             self._failures.append(failure)
         if self._crm.strict:
@@ -158,7 +161,14 @@ class Settler:
             written = self._crm.transact(lambda tx: self._settle(tx, [one], ()))
             case, verdict = one
             what = f"reactions to {_event_class(verdict).__name__}"
-            failure = Failure(owner="reactions", what=what, subject=case.status.delivery.key, error=error)
+            delivery = case.status.delivery
+            failure = Failure(
+                owner="reactions",
+                what=what,
+                subject=delivery.key,
+                error=error,
+                contact_id=delivery.contact_id,
+            )
             self._crm.transact(lambda tx: record_failure(tx, failure))
             if self._crm.strict:
                 self._tally.raise_later(error)

@@ -1,0 +1,345 @@
+"""The log of consents: what contacts allow, and whether they may be written to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import attrs
+
+from crmkit.clock import FOREVER, instant
+from crmkit.consent import (
+    Allowed,
+    ConsentEntry,
+    ConsentState,
+    Refused,
+    Standing,
+    in_force,
+    is_import,
+    known_purpose,
+    may_send,
+    saying_order,
+)
+from crmkit.contacts import Contact, PointKind
+from crmkit.contacts.keys import point_digest
+from crmkit.errors import KeyConflict, NotFound, ValueRefused
+from crmkit.events import ConsentGranted, ConsentRequested, ConsentWithdrawn, Event
+from crmkit.purposes import Basis, Purpose
+from crmkit.settings import Secret
+from crmkit.sql import consents as rows
+from crmkit.text import clean
+from crmkit.transaction.details.subject import open_to
+from crmkit.transaction.standings import Asked, read_standings
+
+if TYPE_CHECKING:
+    from crmkit.transaction.unit import Transaction
+
+CHANNEL_LIMIT = 30
+KEY_LIMIT = 150
+
+#: Stands for every purpose that a contact can refuse.
+EVERYTHING = Purpose("", Basis.CONSENT)
+
+
+class ConsentLog:
+    """Records consents and refusals, and answers from them.
+
+    Args:
+        tx: the transaction.
+    """
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def grant(
+        self,
+        contact_id: UUID,
+        purpose: str,
+        channel: str = "",
+        *,
+        source: str,
+        text_version: str = "",
+        at: datetime | None = None,
+        until: datetime = FOREVER,
+        key: str = "",
+    ) -> ConsentEntry:
+        """Record that a contact consents; the same again changes nothing and returns the stored entry.
+
+        A grant whose source begins with "import" counts only where the contact has not refused before, whatever its
+        instant. Where the transaction's actor is the contact, it counts as given in person: only that takes back
+        having unsubscribed.
+
+        Args:
+            contact_id: who consents.
+            purpose: to what; one of the settings' purposes.
+            channel: over which channel; empty for all.
+            source: where it comes from, such as "checkout" or "import:2026-03".
+            text_version: which wording the contact saw.
+            at: from when; now by default.
+            until: when it ends by itself.
+            key: names this entry for ever; without one the last entry is compared.
+
+        Raises:
+            NotFound: if there is no such contact.
+            AlreadyErased: if the contact was erased.
+            ValueRefused: if the purpose is unknown, or a value is refused.
+            KeyConflict: if the key stands for another entry.
+        """
+        open_to(self._tx, contact_id)
+        until = instant(until, "until")
+        entry = self._entry(contact_id, self._purpose(purpose), channel, ConsentState.GRANTED, source, at)
+        if until <= entry.at:
+            raise ValueRefused(f"until is {until.isoformat()}; a consent must end after it begins")
+        text_version = clean(text_version, "text version", limit=60)
+        entry = attrs.evolve(entry, text_version=text_version, until=until)
+        return self._grant(entry, key, dated=at is not None)
+
+    def pending(
+        self,
+        contact_id: UUID,
+        purpose: str,
+        channel: str = "",
+        *,
+        source: str,
+        text_version: str = "",
+        until: datetime = FOREVER,
+    ) -> ConsentEntry:
+        """Record that a contact was asked, by a question that you send yourself; it allows nothing and refuses nothing.
+
+        Args:
+            contact_id: who was asked.
+            purpose: for what.
+            channel: over which channel; empty for all.
+            source: where it comes from.
+            text_version: which wording the contact saw.
+            until: when nobody waits for the answer any more.
+
+        Raises:
+            NotFound: if there is no such contact.
+            AlreadyErased: if the contact was erased.
+            ValueRefused: if the purpose is unknown.
+        """
+        open_to(self._tx, contact_id)
+        entry = self._entry(contact_id, self._purpose(purpose), channel, ConsentState.PENDING, source, None)
+        text_version = clean(text_version, "text version", limit=60)
+        entry = attrs.evolve(entry, text_version=text_version, until=instant(until, "until"))
+        with self._tx.sql.isolated():
+            rows.claim_consent(self._tx.sql, entry, str(entry.id))
+            self._tell_asked(entry)
+        return entry
+
+    def withdraw(
+        self,
+        contact_id: UUID,
+        purpose: str = "",
+        channel: str = "",
+        *,
+        source: str = "",
+        at: datetime | None = None,
+    ) -> ConsentEntry:
+        """Record that a contact refuses; the same again changes nothing and returns the stored entry.
+
+        It is recorded under every id of a contact that was merged, so that it outlives an unmerge.
+
+        Args:
+            contact_id: who refuses.
+            purpose: what; empty for everything that can be refused.
+            channel: over which channel; empty for all.
+            source: where it comes from, such as "phone".
+            at: from when; now by default.
+
+        Raises:
+            NotFound: if there is no such contact.
+            AlreadyErased: if the contact was erased.
+            ValueRefused: if the purpose is unknown, or rests on a ground that cannot be refused.
+        """
+        open_to(self._tx, contact_id)
+        wanted = self._purpose(purpose) if purpose else EVERYTHING
+        if not wanted.is_optional:
+            raise ValueRefused(
+                f"purpose {purpose!r} rests on {wanted.basis}, which needs no consent and cannot be refused; "
+                "to stop messages to an address use tx.suppressions.add"
+            )
+        return self._withdraw(contact_id, wanted, channel, source, at)
+
+    def history(self, contact_id: UUID) -> Sequence[ConsentEntry]:
+        """Return every entry about a contact and those merged into it, oldest first."""
+        return rows.consents_of(self._tx.sql, self._tx.contacts.ids(contact_id))
+
+    def state(
+        self, contact_id: UUID, purpose: str, channel: str = "", at: datetime | None = None
+    ) -> ConsentState | None:
+        """Return what a contact's last word on a purpose is; None if there is none, or it has ended.
+
+        Args:
+            contact_id: whose.
+            purpose: on what.
+            channel: over which channel; empty for what was said of all.
+            at: at which instant; now by default.
+        """
+        at = self._tx.now if at is None else instant(at, "at")
+        name = self._purpose(purpose).name
+        entries = in_force(self.history(contact_id), name, channel, at)
+        spoken = [one for one in entries if one.state is not ConsentState.PENDING]
+        if spoken and spoken[-1].state is ConsentState.GRANTED and at < spoken[-1].until:
+            return ConsentState.GRANTED
+        last = entries[-1] if entries else None
+        return last.state if last is not None and at < last.until else None
+
+    def may_send(
+        self, contact_id: UUID, purpose: str, channel: str, at: datetime | None = None
+    ) -> Allowed | Refused:
+        """Return whether a contact may be written to, or why not; the answer is true or false in a condition.
+
+        Args:
+            contact_id: to whom.
+            purpose: for what; one of the settings' purposes.
+            channel: over which channel; suppressions are looked up for the address that it would write to.
+            at: at which instant; now by default. Of an earlier one it tells what was right then.
+
+        Raises:
+            ValueRefused: if the purpose is unknown; the message says which there are.
+        """
+        wanted, channel = self._purpose(purpose), clean(channel, "channel", limit=CHANNEL_LIMIT)
+        when = self._tx.now if at is None else instant(at, "at")
+        return may_send(wanted, channel, self._standing(contact_id, channel), when)
+
+    def _standing(self, contact_id: UUID, channel: str) -> Standing:
+        try:
+            contact = self._tx.contacts.get(contact_id)
+        except NotFound:
+            return Standing(gone=True)
+        asked = Asked(contact_id, self._digest_of(contact, channel), consents=True)
+        return read_standings(self._tx, {contact_id: asked}, lifted=True)[contact_id]
+
+    def _digest_of(self, contact: Contact, channel: str) -> str:
+        kind, scope = channel_address(self._tx, channel)
+        point = contact.point(kind, scope) if kind is not None else None
+        return "" if point is None else point_digest(self._secret, point)
+
+    @property
+    def _secret(self) -> Secret:
+        return self._tx.crm.secret.within(self._tx.sql)
+
+    def _purpose(self, name: str) -> Purpose:
+        return known_purpose(self._tx.crm.settings.purposes, name)
+
+    def _entry(
+        self,
+        contact_id: UUID,
+        purpose: Purpose,
+        channel: str,
+        state: ConsentState,
+        source: str,
+        at: datetime | None,
+    ) -> ConsentEntry:
+        now = self._tx.now
+        source = clean(source, "source of a consent", limit=100, empty=state is ConsentState.WITHDRAWN)
+        return ConsentEntry(
+            id=self._tx.new_id(),
+            contact_id=contact_id,
+            purpose=purpose.name,
+            channel=clean(channel, "channel", limit=CHANNEL_LIMIT),
+            state=state,
+            basis=purpose.basis,
+            source=source,
+            text_version="",
+            actor=self._tx.actor,
+            personally=not is_import(source) and self._is_contact(contact_id),
+            at=now if at is None else instant(at, "at"),
+            recorded_at=now,
+        )
+
+    def _is_contact(self, contact_id: UUID) -> bool:
+        kind, _, name = self._tx.actor.partition(":")
+        return kind == "contact" and name in {str(id) for id in self._tx.contacts.ids(contact_id)}
+
+    def _grant(self, entry: ConsentEntry, key: str, *, dated: bool) -> ConsentEntry:
+        if not key:
+            last = _last(self.history(entry.contact_id), entry)
+            if last is not None and _says_same(last, entry, dated=dated):
+                return last
+        key = clean(key, "consent key", limit=KEY_LIMIT)
+        with self._tx.sql.isolated():
+            if not rows.claim_consent(self._tx.sql, entry, f"grant:{key}" if key else str(entry.id)):
+                stored = rows.claimed_consent(self._tx.sql, f"grant:{key}")
+                if not _says_same(stored, entry, dated=dated) or stored.contact_id != entry.contact_id:
+                    raise KeyConflict(key, stored=stored, given=entry)
+                return stored
+            self._tell_granted(entry)
+        return entry
+
+    def _withdraw(
+        self, contact_id: UUID, purpose: Purpose, channel: str, source: str, at: datetime | None
+    ) -> ConsentEntry:
+        entry = self._entry(contact_id, purpose, channel, ConsentState.WITHDRAWN, source, at)
+        ids = self._tx.contacts.ids(contact_id)
+        said = rows.consents_of(self._tx.sql, ids)
+        found: dict[UUID, ConsentEntry] = {}
+        with self._tx.sql.isolated():
+            for id in ids:
+                last = _last([one for one in said if one.contact_id == id], entry)
+                if last is not None and _says_same(last, entry, dated=at is not None):
+                    found[id] = last
+                else:
+                    found[id] = attrs.evolve(entry, id=self._tx.new_id(), contact_id=id)
+                    rows.claim_consent(self._tx.sql, found[id], str(found[id].id))
+            if not set(found.values()) <= set(said):
+                self._tell_withdrawn(entry)
+        return found.get(contact_id) or found[ids[0]]
+
+    def _tell_withdrawn(self, entry: ConsentEntry) -> None:
+        event = ConsentWithdrawn(purpose=entry.purpose, channel=entry.channel, source=entry.source)
+        self._tell(event, entry)
+
+    def _tell_asked(self, entry: ConsentEntry) -> None:
+        event = ConsentRequested(
+            purpose=entry.purpose,
+            channel=entry.channel,
+            source=entry.source,
+            text_version=entry.text_version,
+        )
+        self._tell(event, entry)
+
+    def _tell_granted(self, entry: ConsentEntry) -> None:
+        event = ConsentGranted(
+            purpose=entry.purpose,
+            channel=entry.channel,
+            basis=entry.basis.value,
+            source=entry.source,
+            text_version=entry.text_version,
+            until=entry.until,
+        )
+        self._tell(event, entry)
+
+    def _tell(self, event: Event, entry: ConsentEntry) -> None:
+        # what is for later is a fact of today: the log has no events of tomorrow
+        occurred_at = min(entry.at, entry.recorded_at)
+        self._tx.events.append(
+            event, contact_id=entry.contact_id, subject_id=entry.id, occurred_at=occurred_at
+        )
+
+
+def channel_address(tx: Transaction, channel: str) -> tuple[PointKind | None, str]:
+    """Return which points a channel writes to and of which scope; None if nobody knows."""
+    owned = tx.crm.registry.channels.get(channel)
+    if owned is not None:
+        return PointKind(owned.value.spec.address_kind), owned.value.spec.scope
+    return (PointKind.EMAIL, "") if channel == "email" else (None, "")
+
+
+def _last(entries: Sequence[ConsentEntry], like: ConsentEntry) -> ConsentEntry | None:
+    """Return the last entry that has anything to do with what another is about."""
+    found = [one for one in entries if one.overlaps(like.purpose, like.channel)]
+    return max(found, key=saying_order, default=None)
+
+
+def _says_same(stored: ConsentEntry, given: ConsentEntry, *, dated: bool) -> bool:
+    names: tuple[str, ...] = ("purpose", "channel", "state")
+    if given.state is ConsentState.GRANTED:
+        names += ("basis", "source", "text_version", "until", "personally")
+    if not all(getattr(stored, name) == getattr(given, name) for name in names):
+        return False
+    return stored.at == given.at if dated else stored.at <= given.at
