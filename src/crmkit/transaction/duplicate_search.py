@@ -1,0 +1,242 @@
+"""The search for duplicates among all contacts: read once, compared in memory, written to the queue page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import islice
+from math import log2
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+import attrs
+
+from crmkit.duplicates.clusters import Edge, clusters
+from crmkit.duplicates.record import Record, record_of
+from crmkit.duplicates.review import DuplicateReport, PairState
+from crmkit.duplicates.weights import probability
+from crmkit.errors import ConfigError, MergeRefused, NotFound
+from crmkit.sql import duplicate_pairs as rows
+from crmkit.sql.aliases import read_many_ids
+from crmkit.sql.contacts import OwnContacts
+from crmkit.sql.duplicate_pairs import Ids
+from crmkit.sql.duplicates import merged_survivors, read_records, refresh_keys
+from crmkit.transaction.unit import Transaction
+
+if TYPE_CHECKING:
+    from crmkit.crm import CRM
+    from crmkit.duplicates.columns import Columns
+    from crmkit.duplicates.search import Found
+
+T = TypeVar("T")
+
+#: Told what is being done, how much of it is done, and how much there is; 0 if nobody can know.
+Progress = Callable[[str, int, int], None]
+
+_PAGE = 2000
+_MERGES = 100
+
+
+def find_duplicates(
+    crm: CRM, *, merge: bool = False, progress: Progress | None = None, actor: str = "system"
+) -> DuplicateReport:
+    """Search all contacts for duplicates, as `CRM.find_duplicates` says."""
+    started = perf_counter()
+    search = _Search(crm, progress or _silent, actor)
+    report = search.run(merge)
+    return attrs.evolve(report, seconds=perf_counter() - started)
+
+
+def index_duplicates(crm: CRM, *, progress: Progress | None = None) -> int:
+    """Make the keys of all contacts what they should be, as `CRM.index_duplicates` says."""
+    say, changed, done, after = progress or _silent, 0, 0, None
+    while True:
+
+        def page(tx: Transaction, after: UUID | None = after) -> tuple[int, int, UUID | None]:
+            found = tx.crm.store.scan(tx, after=after, limit=_PAGE)
+            ids = [id for contact in found for id in tx.contacts.ids(contact.id)]
+            wrong = refresh_keys(tx, list(tx.crm.store.get(tx, ids).values()))
+            return wrong, len(found), found[-1].id if found else None
+
+        wrong, size, after = crm.transact(page)
+        changed, done = changed + wrong, done + size
+        say("indexing", done, 0)
+        if not size:
+            return changed
+
+
+def _silent(what: str, done: int, every: int) -> None:
+    pass
+
+
+class _Search:
+    """One search.
+
+    Args:
+        crm: the CRM.
+        say: told about the progress.
+        actor: who merges, if anybody does.
+    """
+
+    def __init__(self, crm: CRM, say: Progress, actor: str) -> None:
+        self.crm, self.say, self.actor = crm, say, actor
+        self.least = _bits(crm.settings.duplicates_review)
+        self.sure = _bits(crm.settings.duplicates_merge)
+        self.states: dict[Ids, str] = {}
+        self.apart: set[Ids] = set()
+        self.undone: set[UUID] = set()
+
+    def run(self, merge: bool) -> DuplicateReport:
+        columns, search, explain = self._columns()
+        found = search(columns, self.least, self.say)
+        ids = [columns.id(row) for row in range(len(columns))] if len(found.left) else []
+        edges = [
+            Edge(ids[left], ids[right], weight)
+            for left, right, weight in zip(
+                found.left.tolist(), found.right.tolist(), found.bits.tolist(), strict=True
+            )
+        ]
+        kept = [_ordered(edge.first, edge.second) not in self.apart for edge in edges]
+        self._write(edges, kept, explain(found))
+        sure = [edge for edge, fine in zip(edges, kept, strict=True) if fine and edge.weight >= self.sure]
+        groups = clusters(sure, self.apart)
+        return DuplicateReport(
+            contacts=len(columns),
+            compared=found.compared,
+            pairs=sum(kept),
+            sure=len(sure),
+            clusters=tuple(groups.values()),
+            merged=self._merge(sure, groups) if merge else 0,
+            cuts=tuple(str(cut) for cut in found.cuts),
+            seconds=0.0,
+        )
+
+    def _columns(
+        self,
+    ) -> tuple[Columns, Callable[..., Found], Callable[..., Iterator[list[dict[str, object]]]]]:
+        try:
+            from crmkit.duplicates.columns import Columns
+            from crmkit.duplicates.search import explain, search
+        except ImportError as error:
+            raise ConfigError(
+                f"searching all contacts for duplicates needs numpy and rapidfuzz: "
+                f"pip install 'crmkit[duplicates]' ({error})"
+            ) from None
+        columns = Columns()
+        with self.crm.engine.connect() as connection, Transaction(self.crm, connection, self.actor) as tx:
+            for id, record in self._records(tx):
+                columns.append(id, record)
+            self._read_judged(tx)
+        return columns, search, explain
+
+    def _records(self, tx: Transaction) -> Iterator[tuple[UUID, Record]]:
+        if not isinstance(self.crm.store, OwnContacts):
+            after = None
+            while contacts := tx.contacts.page(after=after, limit=_PAGE):
+                yield from ((contact.id, record_of(contact)) for contact in contacts)
+                after = contacts[-1].id
+            return
+        for number, one in enumerate(read_records(tx)):
+            if number % _PAGE == 0:
+                self.say("reading", number, 0)
+            yield one
+        for page in _paged(merged_survivors(tx.sql), _PAGE):
+            whole = tx.contacts.get_many(page)
+            yield from ((id, record_of(contact)) for id, contact in whole.items())
+
+    def _read_judged(self, tx: Transaction) -> None:
+        self.states = dict(rows.read_states(tx.sql))
+        judged = [ids for ids, state in self.states.items() if state != PairState.OPEN]
+        families = read_many_ids(tx.sql, {id for ids in judged for id in ids})
+        for one, other in judged:
+            first, second = (families.get(id, (id,))[0] for id in (one, other))
+            if first != second and self.states[one, other] == PairState.DISTINCT:
+                self.apart.add(_ordered(first, second))
+            elif first != second:
+                self.undone |= {first, second}
+
+    def _write(
+        self, edges: list[Edge], kept: list[bool], explanations: Iterable[list[dict[str, object]]]
+    ) -> None:
+        """Bring the queue up to date: new pairs, what changed of open ones, and those that are alike no longer."""
+        now = self.crm.clock()
+        made = (
+            rows.pair_row(_ordered(edge.first, edge.second), edge.weight, explanation, now)
+            for edge, fine, explanation in zip(edges, kept, explanations, strict=True)
+            if fine
+        )
+        seen: set[Ids] = set()
+        for number, page in enumerate(_paged(made, _PAGE)):
+            self.say("writing", number * _PAGE, len(edges))
+            known = [row for row in page if (row["first_id"], row["second_id"]) in self.states]
+            fresh = [row for row in page if (row["first_id"], row["second_id"]) not in self.states]
+            seen.update((row["first_id"], row["second_id"]) for row in known)
+            self._transact(partial(_write_pairs, fresh, known))
+        stale = [ids for ids, state in self.states.items() if state == PairState.OPEN and ids not in seen]
+        for gone in _paged(stale, _PAGE):
+            self._transact(partial(_drop_pairs, gone))
+
+    def _merge(self, sure: list[Edge], groups: Mapping[UUID, tuple[UUID, ...]]) -> int:
+        """Merge each cluster into its lowest contact; a contact that was unmerged once is left to somebody."""
+        weights = {_ordered(edge.first, edge.second): edge.weight for edge in sure}
+        wanted = [
+            (member, lowest)
+            for lowest, members in groups.items()
+            if not self.undone & set(members)
+            for member in members[1:]
+        ]
+        merged = 0
+        for number, page in enumerate(_paged(wanted, _MERGES)):
+            self.say("merging", number * _MERGES, len(wanted))
+            merged += self._transact(partial(_merge_page, page, weights))
+        return merged
+
+    def _transact(self, function: Callable[[Transaction], T]) -> T:
+        return self.crm.transact(function, actor=self.actor)
+
+
+def _write_pairs(fresh: list[dict[str, Any]], known: list[dict[str, Any]], tx: Transaction) -> None:
+    rows.add_pairs(tx.sql, fresh)
+    rows.reopen_pairs(tx.sql, known)
+
+
+def _drop_pairs(gone: list[Ids], tx: Transaction) -> None:
+    rows.drop_open(tx.sql, gone)
+
+
+def _merge_page(page: list[Ids], weights: Mapping[Ids, float], tx: Transaction) -> int:
+    return sum(_merge_one(tx, loser, into, weights) for loser, into in page)
+
+
+def _merge_one(tx: Transaction, loser: UUID, into: UUID, weights: Mapping[Ids, float]) -> bool:
+    ids = _ordered(loser, into)
+    weight = weights.get(ids)
+    # in a cluster two may be joined by a third alone
+    said: dict[str, Any] = {"by": "crmkit duplicates"}
+    if weight is not None:
+        said |= {"weight": round(weight, 2), "probability": round(probability(weight), 6)}
+    row = rows.read_pair(tx.sql, ids)
+    if row is not None:
+        said["fields"] = row["explanation"]
+    try:
+        with tx.sql.isolated():
+            tx.merges.merge(loser, into, reason="duplicate", details=said)
+            rows.decide(tx.sql, ids, PairState.MERGED, tx.now, tx.actor)
+    except (NotFound, MergeRefused):
+        return False  # somebody erased or merged one of them meanwhile
+    return True
+
+
+def _ordered(one: UUID, other: UUID) -> Ids:
+    return (one, other) if one < other else (other, one)
+
+
+def _bits(chance: float) -> float:
+    return log2(chance / (1 - chance))
+
+
+def _paged(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(values)
+    while page := list(islice(iterator, size)):
+        yield page
