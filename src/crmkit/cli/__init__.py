@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 #: The modules beside this one that are commands, in the order of `crmkit --help`.
-COMMANDS = ("plugins",)
+COMMANDS = ("plugins", "contacts", "segments", "duplicates", "merges", "migrate", "revision", "privacy", "erase", "retention", "audit", "consents", "suppressions", "imports", "exports")
 
 #: The exit status for a mistake of the user's.
 MISTAKE = 2
@@ -42,6 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        if not type(error).__module__.startswith("sqlalchemy"):
+            raise
+        print(f"crmkit: error: {_of_database(error)}", file=sys.stderr)
+        return MISTAKE
 
 
 def _parser() -> ArgumentParser:
@@ -57,6 +62,12 @@ def _parser() -> ArgumentParser:
     for name in COMMANDS:
         import_module(f"{__name__}.{name}").add(subparsers)
     return parser
+
+
+def _of_database(error: Exception) -> str:
+    """Return the database's own words for an error, without the statement."""
+    said = str(getattr(error, "orig", None) or error).strip().split("\n")[0]
+    return f"the database says: {said} (where tables are missing, `crmkit migrate` makes them)"
 
 
 def _unfinished(parser: ArgumentParser) -> int:

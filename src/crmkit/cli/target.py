@@ -37,14 +37,20 @@ def add_target(parser: ArgumentParser) -> None:
         default=[],
         help="with --url: a plugin to enable; may be repeated",
     )
+    group.add_argument("--tenant", metavar="NAME", default="", help="the tenant whose CRM it is")
 
 
 def open_crm(args: Namespace) -> CRM:
     """Return the CRM that the options name.
 
     Raises:
-        ConfigError: if none is named, or what is named is no CRM.
+        ConfigError: if none is named, what is named is no CRM, or it has no place for the tenant.
     """
+    crm = _opened(args)
+    return crm.for_tenant(args.tenant) if args.tenant else crm
+
+
+def _opened(args: Namespace) -> CRM:
     if args.app:
         return _imported(args.app)
     if not args.url:

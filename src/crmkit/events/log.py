@@ -95,6 +95,7 @@ class LogEntry:
         occurred_at: when it happened.
         recorded_at: when it was written down.
         position: its place in the order of commits, counted from 1; None until it is numbered.
+        erased: whether its personal values were erased; they read as their defaults.
     """
 
     id: UUID
@@ -107,6 +108,7 @@ class LogEntry:
     occurred_at: datetime
     recorded_at: datetime
     position: int | None = attrs.field(default=None, eq=False)
+    erased: bool = attrs.field(default=False, eq=False)
 
     @property
     def type(self) -> str:

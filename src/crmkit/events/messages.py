@@ -6,7 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from crmkit.events.log import Event
+from crmkit.events.log import Event, personal
 
 
 @attrs.frozen(kw_only=True)
@@ -16,7 +16,7 @@ class MessageSent(Event):
     delivery_id: UUID
     channel: str
     topic: str
-    provider_id: str = ""
+    provider_id: str = personal(default="")
 
 
 @attrs.frozen(kw_only=True)
@@ -27,4 +27,4 @@ class MessageFailed(Event):
     channel: str
     topic: str
     state: str
-    reason: str
+    reason: str = personal(default="")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
-from crmkit.events.log import Event
+from crmkit.events.log import Event, personal
 from crmkit.money import Money
 from crmkit.orders import Order, OrderState, Returned
 from crmkit.rewards import Award, NoAward
@@ -43,7 +43,7 @@ class OrderShipped(Event):
     """An order left the house."""
 
     order_key: str
-    tracking: str = ""
+    tracking: str = personal(default="")
 
 
 @attrs.frozen(kw_only=True)
@@ -75,7 +75,7 @@ class OrderRefunded(Event):
     parts: Mapping[str, Returned]
     returned: Mapping[str, Returned]
     whole: bool
-    reason: str = ""
+    reason: str = personal(default="")
 
 
 @attrs.frozen(kw_only=True)
@@ -83,4 +83,4 @@ class OrderCancelled(Event):
     """An order was cancelled; what was paid for it is given back."""
 
     order_key: str
-    reason: str = ""
+    reason: str = personal(default="")

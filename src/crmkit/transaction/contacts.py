@@ -11,16 +11,20 @@ from uuid import UUID
 import attrs
 
 from crmkit.contacts import EDITABLE, Contact, ContactPoint, FirstNamePermission
+from crmkit.contacts.merged import emptied, is_empty, together
 from crmkit.errors import NotFound, PointTaken, ValueRefused
 from crmkit.events import ContactAdded, ContactPointsAdded, ContactUpdated, Event
 from crmkit.settings import did_you_mean
+from crmkit.sql.aliases import read_ids
 from crmkit.stores import ContactStore
+from crmkit.transaction.aliases import follow
+from crmkit.transaction.details import Attached
 
 if TYPE_CHECKING:
     from crmkit.transaction.unit import Transaction
 
 
-class Contacts:
+class Contacts(Attached):
     """Adds, finds and changes contacts.
 
     Args:
@@ -65,34 +69,69 @@ class Contacts:
         return kept
 
     def get(self, id: UUID) -> Contact:
-        """Return a contact.
+        """Return a contact; of one that was merged, whom it goes on as.
 
         Raises:
             NotFound: if there is none with that id.
         """
-        if self._known is not None and self._known.id == id:
+        if self._known is not None and id in self._known.ids:
             return self._known
         found = self._store.get(self._tx, [id]).get(id)
         if found is None:
             raise NotFound(f"no contact has the id {id}")
-        return found
+        return self._as_one(found)
 
     def get_many(self, ids: Sequence[UUID]) -> dict[UUID, Contact]:
-        """Return contacts by id; those that do not exist are left out."""
-        return self._store.get(self._tx, list(dict.fromkeys(ids)))
+        """Return contacts by id; those that do not exist are left out, those that were merged are as one."""
+        return follow(self._tx, self._store.get(self._tx, list(dict.fromkeys(ids))))
 
     def ids(self, contact_id: UUID) -> tuple[UUID, ...]:
-        """Return every id under which this contact's rows are recorded."""
-        return (contact_id,)
+        """Return every id under which this contact's rows are recorded, that of whom it goes on as first.
+
+        Args:
+            contact_id: any of them.
+        """
+        if self._known is not None and self._known.merged is not None and contact_id in self._known.ids:
+            return self._known.ids
+        return read_ids(self._tx.sql, contact_id)
+
+    def page(self, *, after: UUID | None = None, limit: int = 1000) -> list[Contact]:
+        """Return contacts in the order of their ids; those that go on as another one are left out.
+
+        Args:
+            after: the last id of the page before; None from the beginning.
+            limit: at most how many.
+        """
+        page = self._store.scan(self._tx, after=after, limit=limit)
+        found = follow(self._tx, {contact.id: contact for contact in page})
+        return [contact for id, contact in found.items() if contact.id == id]
 
     def find(self, *points: ContactPoint) -> Contact | None:
         """Return the contact that has the first of the points that anybody has, or None."""
-        return self._store.find(self._tx, points)
+        found = self._store.find(self._tx, points)
+        return None if found is None else self._as_one(found)
 
     def resolve(self, points: Sequence[ContactPoint]) -> Contact | None:
         """Return whose points these are: a plugin's answer to `crmkit_resolve_contact`, or as `find`."""
         answered = self._tx.crm.hooks.resolve_contact(self._tx, points)
-        return answered if answered is not None else self.find(*points)
+        return self._as_one(answered) if answered is not None else self.find(*points)
+
+    def addressed(self, contact: Contact, points: Sequence[ContactPoint]) -> UUID:
+        """Return under which of a contact's ids to record what came by these points: the id that has them.
+
+        Args:
+            contact: as it was resolved.
+            points: by which it was found.
+        """
+        if not contact.merged or not points:
+            return contact.id
+        holder = self._store.find(self._tx, points)
+        return holder.id if holder is not None and holder.id in contact.ids else contact.id
+
+    def holders(self, contact_id: UUID, point: ContactPoint) -> tuple[UUID, ...]:
+        """Return under which ids of a contact a point is recorded, for whoever changes the point there."""
+        found = self._store.get(self._tx, self.ids(contact_id))
+        return tuple(id for id, contact in found.items() if point in contact.points)
 
     def find_or_add(
         self, points: Sequence[ContactPoint], *, name: str = "", at: datetime | None = None
@@ -127,24 +166,38 @@ class Contacts:
 
         Raises:
             NotFound: if there is no such contact.
+            AlreadyErased: if the contact was erased.
             ValueRefused: if a field is unknown or a value is refused; nothing changes.
         """
         _refuse_unknown(changes)
         self._known = None
         before = self.get(id)
         after = attrs.evolve(before, **changes)
-        changed = [field for field in EDITABLE if getattr(before, field) != getattr(after, field)]
+        changed = changed_fields(before, after)
         if not changed:
             return before
-        event = ContactUpdated(
-            fields=tuple(changed),
-            before={field: _written(getattr(before, field)) for field in changed},
-            after={field: _written(getattr(after, field)) for field in changed},
-        )
         with self._tx.sql.isolated():
-            self._store.update(self._tx, id, {field: getattr(after, field) for field in changed})
-            self._append(event, id)
+            self._tx.privacy.refuse_erased(id)
+            if "stage" in changed:
+                self.stages.set(id, after.stage)
+                changed = tuple(field for field in changed if field != "stage")
+            if changed:
+                self._write(after, changed)
+                self._append(updated(before, after, changed), id)
         return after
+
+    def _write(self, after: Contact, changed: Sequence[str]) -> None:
+        """Write changed fields to the contact that goes on; what is emptied is emptied in those that fill it too."""
+        if not after.merged:
+            self._store.update(self._tx, after.id, {field: getattr(after, field) for field in changed})
+            return
+        fields = together(changed)
+        self._store.update(self._tx, after.id, {field: getattr(after, field) for field in fields})
+        for other in self._store.get(self._tx, after.merged).values():
+            filling = [field for field in fields if not is_empty(getattr(other, field))]
+            cleared = emptied(after, filling)
+            if cleared:
+                self._store.update(self._tx, other.id, cleared)
 
     def remember(self, id: UUID, *points: ContactPoint, shared: bool = False) -> Contact:
         """Give a contact further points and return it as it is then; points it has are left alone.
@@ -156,12 +209,16 @@ class Contacts:
 
         Raises:
             NotFound: if there is no such contact.
+            AlreadyErased: if the contact was erased.
             PointTaken: if a point is another contact's and `shared` is false; nothing changes.
         """
         self._known = None
-        self.get(id)
+        had = self.get(id).points
+        new = [point for point in points if point not in had]
         with self._tx.sql.isolated():
-            added = self._store.add_points(self._tx, id, points, shared=shared)
+            if new:
+                self._tx.privacy.refuse_erased(id)
+            added = self._store.add_points(self._tx, id, new, shared=shared) if new else ()
             if added:
                 self._append(ContactPointsAdded(points=tuple(str(point) for point in added)), id)
         return self.get(id)
@@ -172,7 +229,32 @@ class Contacts:
             if kept.id == wanted.id:
                 points = tuple(str(point) for point in wanted.points)
                 self._append(ContactAdded(name=wanted.name, points=points), kept.id, at)
-        return kept
+        return self._as_one(kept)
+
+    def _as_one(self, contact: Contact) -> Contact:
+        return contact if contact.merged == () else follow(self._tx, {contact.id: contact})[contact.id]
+
+    def refresh(self) -> None:
+        """Read anew what was read before, because others were merged into it."""
+        self._known = None
+
+    def add_many(self, wanted: Sequence[Contact]) -> list[Contact]:
+        """Add many contacts at once, much faster than one by one; return for each the contact that is kept.
+
+        Where one of the points is another contact's already, or an earlier one's of these, that one is returned
+        and nothing is added for it.
+
+        Args:
+            wanted: made with `tx.new_id()`.
+        """
+        from crmkit.transaction.bulk import add_many
+
+        self._known = None
+        return add_many(self._tx, wanted)
+
+    def keep(self, wanted: Contact) -> Contact:
+        """Add a contact that was made with `tx.new_id()`, or return the one that has one of its points."""
+        return self._add(wanted)
 
     def _append(self, event: Event, id: UUID, at: datetime | None = None) -> None:
         events = self._tx.events
@@ -181,6 +263,20 @@ class Contacts:
     @property
     def _store(self) -> ContactStore:
         return self._tx.crm.store
+
+
+def changed_fields(before: Contact, after: Contact) -> tuple[str, ...]:
+    """Return the fields in which a contact differs from what it was."""
+    return tuple(field for field in EDITABLE if getattr(before, field) != getattr(after, field))
+
+
+def updated(before: Contact, after: Contact, fields: Sequence[str]) -> ContactUpdated:
+    """Return the event of a change of these fields."""
+    return ContactUpdated(
+        fields=tuple(fields),
+        before={field: _written(getattr(before, field)) for field in fields},
+        after={field: _written(getattr(after, field)) for field in fields},
+    )
 
 
 def _refuse_unknown(fields: Iterable[str]) -> None:

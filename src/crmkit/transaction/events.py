@@ -116,7 +116,12 @@ class Events:
         return self._log.of_subject(subject_id, locked=locked)
 
     def timeline(
-        self, contact_id: UUID, *, limit: int = 50, before: LogEntry | None = None
+        self,
+        contact_id: UUID,
+        *,
+        limit: int = 50,
+        before: LogEntry | None = None,
+        types: Sequence[str] = (),
     ) -> list[LogEntry]:
         """Return what happened with a contact, newest first.
 
@@ -124,9 +129,10 @@ class Events:
             contact_id: whose.
             limit: at most how many entries.
             before: the last entry of the page before.
+            types: only events of these types, by name.
         """
         edge = (before.occurred_at, before.id) if before else None
-        return self._log.timeline(self._tx.contacts.ids(contact_id), limit, edge)
+        return self._log.timeline(self._tx.contacts.ids(contact_id), limit, edge, types)
 
     def since(self, position: int, *, limit: int = 1000) -> list[LogEntry]:
         """Return committed entries after a position, in the order of positions.
@@ -148,11 +154,16 @@ class Events:
     def _log(self) -> EventLog:
         return EventLog(self._tx.sql, self._tx.crm.registry.event_types)
 
+    def _is_one(self, one: UUID | None, other: UUID | None) -> bool:
+        if one is None or other is None or one == other:
+            return one == other
+        return other in self._tx.contacts.ids(one)
+
     def _stored(self, given: LogEntry, *, dated: bool) -> LogEntry:
         stored = self._log.claimed(given.key)
         same = (
-            codec.dump(stored.event) == codec.dump(given.event)
-            and stored.contact_id == given.contact_id
+            codec.same(stored, given.event)
+            and self._is_one(stored.contact_id, given.contact_id)
             and stored.subject_id == given.subject_id
             and (not dated or stored.occurred_at == given.occurred_at)
         )

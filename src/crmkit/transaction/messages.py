@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
+import attrs
+
 from crmkit.clock import FOREVER
+from crmkit.consent import Allowed, Refused, known_purpose, may_send
 from crmkit.contacts import Contact, ContactPoint
-from crmkit.errors import KeyConflict, NotFound, ValueRefused
+from crmkit.errors import KeyConflict, NotFound, RetryTransaction, ValueRefused
 from crmkit.messages import Delivery, DeliveryState, DeliveryStatus, Message
+from crmkit.purposes import Purpose
 from crmkit.sql import deliveries as rows
 from crmkit.text import clean
+from crmkit.transaction.standings import Asked, SentDigests, read_standings
 
 if TYPE_CHECKING:
     from crmkit.transaction.unit import Transaction
 
 KEY_LIMIT = 200
+
+Asker = TypeVar("Asker", UUID, UUID | None)
 
 
 class Messages:
@@ -41,7 +47,8 @@ class Messages:
     ) -> DeliveryStatus:
         """Queue a message; a replay returns the stored delivery.
 
-        A delivery that cannot go for now (no such channel, no address) is held with that reason.
+        A delivery that cannot go for now (no such channel, no address) is held with that reason. One that the
+        contact has not allowed is suppressed with that reason; what is allowed now is asked again before it is sent.
 
         Args:
             message: what to say.
@@ -52,10 +59,14 @@ class Messages:
 
         Raises:
             KeyConflict: if the key stands for another message.
-            ValueRefused: if neither a contact nor an address is given.
+            ValueRefused: if neither a contact nor an address is given, or the purpose is unknown.
         """
-        status = self._status(message, channel, key, contact_id, to)
+        contact = self._tx.contacts.get(contact_id) if contact_id is not None else None
+        status = self._status(message, channel, key, contact_id, to, contact)
         recipient = to.key if to is not None else str(contact_id)
+        ids = contact.ids if to is None and contact is not None and contact.merged else ()
+        if ids and (twin := self._queued_before_merge(status, ids)):
+            return twin
         if rows.claim_delivery(self._tx.sql, status, recipient):
             return status
         stored = rows.claimed_delivery(self._tx.sql, status.delivery.key, channel, recipient)
@@ -66,7 +77,9 @@ class Messages:
     def queue_many(
         self, message: Message, *, channel: str, key: str, contact_ids: Sequence[UUID]
     ) -> Sequence[UUID]:
-        """Queue one message to many contacts in bulk, all of them new under this key; return the deliveries' ids.
+        """Queue one message to many contacts in bulk and return the deliveries' ids, in the order of the contacts.
+
+        To whom it was queued before under this key it is not queued again; a replay returns the stored ids.
 
         Args:
             message: what to say.
@@ -76,7 +89,7 @@ class Messages:
 
         Raises:
             NotFound: if one of the contacts does not exist; then nothing is queued.
-            KeyConflict: if a contact was queued under the key before; then nothing is queued.
+            KeyConflict: if another message was queued under the key; then nothing is queued.
         """
         contacts = self._tx.contacts.get_many(contact_ids)
         for id in contact_ids:
@@ -84,19 +97,80 @@ class Messages:
                 raise NotFound(f"no contact has the id {id}")
         if not contacts:
             return []
-        keys = {id: f"{key}:{id.hex}" for id in contact_ids}
+        people = {
+            contacts[id].id: id for id in reversed(contact_ids)
+        }  # one delivery a person, to the first id
+        keys = {id: f"{key}:{id.hex}" for id in dict.fromkeys(contact_ids) if people[contacts[id].id] == id}
         first = next(iter(keys))
-        shared = rows.shared_columns(
-            self._status(message, channel, keys[first], first, None, contacts[first]), str(first)
-        )
-        queued = [
-            shared | self._own_columns(channel, key, id, contacts[id], shared["queued_at"])
+        start = self._status(message, channel, keys[first], first, None, contacts[first])
+        shared = rows.shared_columns(start, str(first))
+        answers = self._answers(message, channel, {id: contacts[id] for id in keys})
+        queued = {
+            id: shared | self._own_columns(channel, key, id, contacts[id], answers[id], start)
             for id, key in keys.items()
+        }
+        if rows.insert_deliveries(self._tx.sql, list(queued.values())):
+            return [row["id"] for row in queued.values()]
+        return self._queue_rest(key, channel, start, queued)
+
+    def _queue_rest(
+        self, key: str, channel: str, given: DeliveryStatus, queued: Mapping[UUID, dict[str, Any]]
+    ) -> Sequence[UUID]:
+        """Queue a message to those of many contacts to whom it was not queued before, if it is the same message."""
+        stored = rows.deliveries_by_key(self._tx.sql, [row["key"] for row in queued.values()], channel)
+        for stored_key, status in stored.items():
+            there = attrs.evolve(given.delivery, key=stored_key, contact_id=status.delivery.contact_id)
+            like = attrs.evolve(given, delivery=there)
+            if not rows.same_message(status, like):
+                raise KeyConflict(key, stored=status, given=like)
+        rest = [row for row in queued.values() if row["key"] not in stored]
+        if not rows.insert_deliveries(self._tx.sql, rest):
+            raise RetryTransaction(f"messages under {key!r} were queued by a transaction not visible yet")
+        return [
+            stored[row["key"]].delivery.id if row["key"] in stored else row["id"] for row in queued.values()
         ]
-        if not rows.insert_deliveries(self._tx.sql, queued):
-            given = f"{len(queued)} deliveries"
-            raise KeyConflict(key, stored="a delivery to one of the contacts", given=given)
-        return [row["id"] for row in queued]
+
+    def _answers(
+        self, message: Message, channel: str, contacts: Mapping[UUID, Contact]
+    ) -> Mapping[UUID, Allowed | Refused]:
+        """Return whether a message may go to each of many contacts; what nobody can refuse is asked when it is sent."""
+        purpose = known_purpose(self._tx.crm.settings.purposes, message.purpose)
+        if not purpose.is_optional:
+            return dict.fromkeys(contacts, Allowed(basis=purpose.basis))
+        addresses = {id: self._address(channel, contact, None)[0] for id, contact in contacts.items()}
+        return self._asked(purpose, channel, addresses)
+
+    def _answer(
+        self, message: Message, channel: str, contact_id: UUID | None, address: str
+    ) -> Allowed | Refused:
+        purpose = known_purpose(self._tx.crm.settings.purposes, message.purpose)
+        if not purpose.is_optional:
+            return Allowed(basis=purpose.basis)
+        return self._asked(purpose, channel, {contact_id: address})[contact_id]
+
+    def _asked(
+        self, purpose: Purpose, channel: str, addresses: Mapping[Asker, str]
+    ) -> dict[Asker, Allowed | Refused]:
+        digests, now = SentDigests(self._tx.crm, self._tx.crm.secret.within(self._tx.sql)), self._tx.now
+        asked = {
+            id: Asked(id, digests.of(channel, address), consents=True)
+            for id, address in addresses.items()
+        }
+        standings = read_standings(self._tx, asked)
+        return {id: may_send(purpose, channel, standings[id], now) for id in addresses}
+
+    def _queued_before_merge(self, status: DeliveryStatus, ids: Sequence[UUID]) -> DeliveryStatus | None:
+        """Return the delivery of the same message to another id of the contact, if this one has none."""
+        given = status.delivery
+        names = [(given.key, str(id)) for id in ids]
+        twins = {one.delivery.contact_id: one for one in rows.read_twins(self._tx.sql, given.channel, names)}
+        if given.contact_id in twins:
+            return None
+        for twin in twins.values():
+            same = attrs.evolve(twin, delivery=attrs.evolve(twin.delivery, contact_id=given.contact_id))
+            if rows.same_message(same, status):
+                return twin
+        return None
 
     def get(self, id: UUID) -> DeliveryStatus:
         """Return what became of a delivery.
@@ -137,6 +211,7 @@ class Messages:
         if contact is None and contact_id is not None:
             contact = self._tx.contacts.get(contact_id)
         address, problem = self._address(channel, contact, to)
+        state, problem = _first_state(problem, self._answer(message, channel, contact_id, address))
         now = self._tx.now
         delivery = Delivery(
             id=self._tx.new_id(),
@@ -146,6 +221,7 @@ class Messages:
             name=contact.name if contact else "",
             contact_id=contact_id,
             topic=message.topic,
+            purpose=message.purpose,
             subject=message.subject,
             text=message.text,
             html=message.html,
@@ -157,7 +233,7 @@ class Messages:
         )
         return DeliveryStatus(
             delivery=delivery,
-            state=DeliveryState.HELD if problem else DeliveryState.QUEUED,
+            state=state,
             reason=problem,
             due_at=FOREVER if problem else now,
             expires_at=message.expires_at,
@@ -166,9 +242,16 @@ class Messages:
         )
 
     def _own_columns(
-        self, channel: str, key: str, contact_id: UUID, contact: Contact, now: datetime
+        self,
+        channel: str,
+        key: str,
+        contact_id: UUID,
+        contact: Contact,
+        answer: Allowed | Refused,
+        like: DeliveryStatus,
     ) -> dict[str, Any]:
         address, problem = self._address(channel, contact, None)
+        state, problem = _first_state(problem, answer)
         return {
             "id": self._tx.new_id(),
             "key": key,
@@ -177,9 +260,9 @@ class Messages:
             "contact_id": contact_id,
             "name": contact.name,
             "locale": contact.locale,
-            "state": DeliveryState.HELD if problem else DeliveryState.QUEUED,
+            "state": state,
             "reason": problem,
-            "due_at": FOREVER if problem else now,
+            "due_at": FOREVER if problem else like.delivery.queued_at,
         }
 
     def _address(self, channel: str, contact: Contact | None, to: ContactPoint | None) -> tuple[str, str]:
@@ -193,3 +276,10 @@ class Messages:
             return to.value, ""
         point = contact.point(spec.address_kind, spec.scope) if contact else None
         return (point.value, "") if point else ("", f"the contact has no {spec.address_kind} point")
+
+
+def _first_state(problem: str, answer: Allowed | Refused) -> tuple[DeliveryState, str]:
+    """Return in which state a delivery begins, and why it does not begin queued."""
+    if isinstance(answer, Refused):
+        return DeliveryState.SUPPRESSED, f"consent: {answer.why}"
+    return (DeliveryState.HELD, problem) if problem else (DeliveryState.QUEUED, "")

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import attrs
 
 from crmkit.clock import FOREVER, ending
+from crmkit.codec import same
 from crmkit.contacts import Contact
 from crmkit.errors import KeyConflict, NotFound, TransitionRefused, ValueRefused
 from crmkit.events import (
@@ -45,6 +47,7 @@ from crmkit.sql.orders import OrderRow
 from crmkit.text import clean
 from crmkit.transaction.outcomes import OrderOutcome, OrderRecord
 from crmkit.transaction.reactions import Failure
+from crmkit.transaction.roles import OrderRoles
 
 if TYPE_CHECKING:
     from crmkit.transaction.unit import Transaction
@@ -53,7 +56,7 @@ if TYPE_CHECKING:
 Effects = Collection[str] | None
 
 
-class Orders:
+class Orders(OrderRoles):
     """Records orders and what becomes of them; every step is keyed, so that it can be repeated safely.
 
     Args:
@@ -268,7 +271,7 @@ class Orders:
 
     def _record(self, order: Order, state: OrderState, contact: Contact | None, run: Effects) -> OrderOutcome:
         tx, at = self._tx, order.placed_at
-        kept = order.without_buyer(contact.id if contact else None)
+        kept = order.without_buyer(self._addressed(order, contact))
         decision = self._decide(kept, at, contact, run) if state is OrderState.PAID else Decision()
         order_id, contact_id = tx.new_id(), kept.contact_id
         recorded = tx.events.entry(
@@ -297,9 +300,9 @@ class Orders:
                 order_key=order.key, amount=kept.total, awards=decision.awards, refusals=decision.refusals
             )
             entries.append(self._entry(row, paid, step_key(order.key, "paid"), at, cause=recorded))
-        failures = self._failed(decision, recorded.key)
+        failures = self._failed(decision, recorded.key, contact_id)
         with tx.contacts.known(contact):
-            tx.events.append_new(entries, run)
+            tx.events.append_new([*entries, *self._related(kept, row, recorded)], run)
         return self._outcome(row, entries[-1], failures=failures + self._drain())
 
     def _replayed_record(self, order: Order, state: OrderState) -> OrderOutcome:
@@ -308,6 +311,10 @@ class Orders:
         stored = entries[step_key(order.key)].event
         assert isinstance(stored, OrderRecorded)
         owner = order.contact_id or stored.order.contact_id
+        if owner != stored.order.contact_id and stored.order.contact_id is not None:
+            # recorded under one id of a contact, repeated under another
+            is_one = owner in self._tx.contacts.ids(stored.order.contact_id)
+            owner = stored.order.contact_id if is_one else owner
         given = OrderRecorded(order=order.without_buyer(owner), state=state)
         if stored != given:
             raise KeyConflict(step_key(order.key), stored=stored, given=given)
@@ -318,8 +325,8 @@ class Orders:
         event = stored.event
         assert isinstance(event, OrderRefunded)
         earlier = _minus(event.returned, event.parts)
-        same = event.reason == refund.reason and split_refund(order, earlier, refund) == dict(event.parts)
-        if not same:
+        said = stored.erased or event.reason == refund.reason
+        if not said or split_refund(order, earlier, refund) != dict(event.parts):
             raise KeyConflict(stored.key, stored=event, given=refund)
         return self._outcome(row, stored, replayed=True)
 
@@ -327,6 +334,11 @@ class Orders:
         if order.contact_id is not None:
             return self._tx.contacts.get(order.contact_id)
         return self._tx.contacts.resolve(order.points) if order.points else None
+
+    def _addressed(self, order: Order, contact: Contact | None) -> UUID | None:
+        if contact is None or order.contact_id is not None:
+            return order.contact_id
+        return self._tx.contacts.addressed(contact, order.points)
 
     def _admitted(self, order: Order) -> Contact | None:
         if not order.points and not order.name:
@@ -341,13 +353,13 @@ class Orders:
         reads = {name for rule in rules for name in getattr(rule.value, "reads", ())}
         counters = {}
         if "orders.count" in reads:
-            counters["orders.count"] = rows.count_orders(self._tx.sql, contact.id, besides=order.key)
+            counters["orders.count"] = rows.count_orders(self._tx.sql, contact.ids, besides=order.key)
         facts = Facts(trigger="order.paid", at=at, order=order, contact=contact, counters=counters)
         return evaluate(rules, facts, registry.vetoes)
 
-    def _failed(self, decision: Decision, subject: str) -> tuple[Failure, ...]:
+    def _failed(self, decision: Decision, subject: str, contact_id: UUID | None) -> tuple[Failure, ...]:
         for failure in decision.failures:
-            self._tx.reactions.fail(failure.owner, failure.rule, subject, failure.error)
+            self._tx.reactions.fail(failure.owner, failure.rule, subject, failure.error, contact_id)
         return self._drain()
 
     def _drain(self) -> tuple[Failure, ...]:
@@ -427,7 +439,7 @@ class Orders:
     ) -> OrderOutcome:
         with self._tx.sql.isolated():
             rows.update_order(self._tx.sql, row.id, changes)
-            failures = self._failed(decision, entry.key)
+            failures = self._failed(decision, entry.key, row.contact_id)
             self._tx.events.append_new([entry], run)
         return self._outcome(attrs.evolve(row, **changes), entry, failures=failures + self._drain())
 
@@ -436,7 +448,7 @@ class Orders:
         if stored is None:
             # recorded as paid in one step with an event of the same key, or by another transaction
             raise TransitionRefused(f"order {row.key!r} has no event {key!r}")
-        if given is not None and stored.event != given:
+        if given is not None and stored.event != given and not (stored.erased and same(stored, given)):
             raise KeyConflict(key, stored=stored.event, given=given)
         return self._outcome(row, stored, replayed=True)
 

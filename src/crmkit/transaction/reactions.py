@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import traceback
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import attrs
 
@@ -27,12 +29,14 @@ class Failure:
         what: the reaction, rule, receiver or job that failed.
         subject: the key of what it was about.
         error: the exception.
+        contact_id: the contact that it was about, if that is known.
     """
 
     owner: str
     what: str
     subject: str
     error: BaseException = attrs.field(eq=False)
+    contact_id: UUID | None = attrs.field(default=None, eq=False)
 
 
 class Reactions:
@@ -47,7 +51,21 @@ class Reactions:
         self._queue: deque[tuple[LogEntry, Collection[str] | None]] = deque()
         self._running = False
         self._caused = 0
+        self._only: Collection[str] | None = None
         self.failures: list[Failure] = []
+
+    @contextmanager
+    def only(self, owners: Collection[str]) -> Iterator[None]:
+        """Run in the block the reactions of these plugins alone, where nothing else is said.
+
+        Args:
+            owners: names of plugins; none for no reaction at all.
+        """
+        before, self._only = self._only, owners
+        try:
+            yield
+        finally:
+            self._only = before
 
     def after(self, entries: Sequence[LogEntry], owners: Collection[str] | None = None) -> None:
         """Run the reactions to entries just appended, unless the caller is itself a reaction.
@@ -59,6 +77,7 @@ class Reactions:
         Raises:
             ReactionOverflow: if reactions append more events than the settings allow.
         """
+        owners = self._only if owners is None else owners
         registry = self._tx.crm.registry
         reacting = [(entry, owners) for entry in entries if registry.reactions_for(type(entry.event))]
         if self._running:
@@ -100,13 +119,16 @@ class Reactions:
             while len(self._queue) > waiting:
                 self._queue.pop()
             function = owned.value.function
-            self.fail(owned.owner, getattr(function, "__qualname__", repr(function)), entry.key, error)
+            what = getattr(function, "__qualname__", repr(function))
+            self.fail(owned.owner, what, entry.key, error, entry.contact_id)
 
-    def fail(self, owner: str, what: str, subject: str, error: BaseException) -> None:
+    def fail(
+        self, owner: str, what: str, subject: str, error: BaseException, contact_id: UUID | None = None
+    ) -> None:
         """Record that a plugin's code failed; in a strict CRM, raise its error instead."""
         if self._tx.crm.strict:
             raise error
-        failure = Failure(owner=owner, what=what, subject=subject, error=error)
+        failure = Failure(owner=owner, what=what, subject=subject, error=error, contact_id=contact_id)
         self.failures.append(failure)
         record_failure(self._tx, failure)
 
@@ -126,6 +148,7 @@ def record_failure(tx: Transaction, failure: Failure) -> None:
         "owner": failure.owner[:100],
         "what": failure.what[:200],
         "subject": failure.subject[:255],
+        "contact_id": failure.contact_id,
         "error": tx.crm.redact(error)[:2000],
     }
     tx.sql.insert(tx.sql.tables["failures"], [row])

@@ -4,15 +4,36 @@ from __future__ import annotations
 
 from sqlalchemy import MetaData
 
-from crmkit.sql.layout import bookkeeping, contacts, log, merges, orders, outbox
+from crmkit.sql.layout import (
+    bookkeeping,
+    consents,
+    contacts,
+    details,
+    duplicates,
+    hosts,
+    imports,
+    log,
+    merges,
+    orders,
+    outbox,
+    privacy,
+    segments,
+)
 
 PARTS = (
     bookkeeping,
     contacts,
+    details,
+    hosts,
+    imports,
     merges,
     log,
     orders,
     outbox,
+    privacy,
+    segments,
+    consents,
+    duplicates,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, MetaData
 
-from crmkit.sql.tables import column, table
+from crmkit.sql.tables import column, index, table
 from crmkit.sql.types import Id, Instant, Minor, Text
 
 
@@ -30,7 +30,10 @@ def add(metadata: MetaData) -> None:
         Column("id", Id(), primary_key=True),
         column("at", Instant()),
         column("owner", Text(100)),
-        column("what", Text(200)),
-        column("subject", Text(255)),
-        column("error", Text()),
+        column("what", Text(200), holds="fact"),
+        column("subject", Text(255), holds="fact"),
+        # whom it was about, where that is known: an exception's words may hold anything
+        column("contact_id", Id(), null=True, holds="subject"),
+        column("error", Text(), holds="personal"),
+        index("of", "contact_id", "id"),
     )

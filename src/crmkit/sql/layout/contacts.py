@@ -22,7 +22,7 @@ def add(metadata: MetaData) -> None:
         column("formality", Text(20)),
         column("name_order", Text(20)),
         # the permission to use the first name: at the end of time where there is none
-        column("first_name_at", Instant()),
+        column("first_name_at", Instant(), holds="personal"),
         column("first_name_by", Text(100), holds="personal"),
         column("first_name_how", Text(200), holds="personal"),
         column("birth_date", Text(10), holds="personal"),  # ISO 8601, or empty
@@ -56,6 +56,10 @@ def add(metadata: MetaData) -> None:
         column("verified_at", Instant()),  # the end of time while nobody has tried
         column("is_primary", Minor()),
         column("parts", Json(), null=True, holds="personal"),  # of a postal address
+        # those parts again that segments ask for; empty where unknown
+        column("country", Text(2), holds="personal"),
+        column("city", Text(300), holds="personal"),
+        column("postcode", Text(300), holds="personal"),
         column("added_at", Instant()),
         PrimaryKeyConstraint("kind", "scope", "key", "rank"),
         index("of", "contact_id", "ordinal"),
