@@ -13,7 +13,7 @@ from uuid import UUID
 import attrs
 
 from crmkit.clock import from_micros, micros
-from crmkit.events import Event, UnknownEvent
+from crmkit.events import Event, LogEntry, UnknownEvent
 from crmkit.money import Money
 from crmkit.orders import LineKind, Order, OrderLine
 
@@ -38,6 +38,18 @@ def dump(event: Event) -> tuple[Plain, Plain]:
         {name: value for name, value in data.items() if name not in private},
         {name: value for name, value in data.items() if name in private},
     )
+
+
+def same(stored: LogEntry, event: Event) -> bool:
+    """Return whether an entry tells an event; personal values that were erased are not asked for.
+
+    Args:
+        stored: as the log holds it.
+        event: as it is given again.
+    """
+    if not stored.erased:
+        return dump(stored.event) == dump(event)
+    return type(stored.event) is type(event) and dump(stored.event)[0] == dump(event)[0]
 
 
 def load(
@@ -124,6 +136,8 @@ def order_data(order: Order) -> Plain:
         data["channel"] = order.channel
     if order.contact_id:
         data["contact_id"] = str(order.contact_id)
+    if order.roles:
+        data["roles"] = [[role.value, str(id)] for role, id in order.roles]
     return data
 
 
@@ -137,6 +151,7 @@ def order_from(data: Plain) -> Order:
         placed_at=from_micros(data["placed_at"]),
         channel=data.get("channel", ""),
         contact_id=UUID(contact) if contact else None,
+        roles=[(role, UUID(id)) for role, id in data.get("roles", ())],
     )
 
 

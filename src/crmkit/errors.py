@@ -10,12 +10,16 @@ CrmkitError
 │       └── PluginConflict   two plugins claim one name
 ├── SchemaError              the tables are missing, or somebody else owns them
 ├── ValueRefused             a value is wrong; the message says what would have been right
-│   └── ExpressionError      an expression does not parse or does not fit its fields
+│   ├── ExpressionError      an expression does not parse or does not fit its fields
+│   └── TokenRefused         the token of a link is not ours, not whole, or not valid any more
 ├── NotFound                 the thing named does not exist
 ├── Conflict                 the request contradicts what is recorded
 │   ├── KeyConflict          the key was used before, for other content
 │   ├── PointTaken           the contact point belongs to another contact
-│   └── TransitionRefused    an order in that state does not allow the step
+│   ├── MergeRefused         the contacts are merged already, the other way round
+│   ├── TransitionRefused    an order in that state does not allow the step
+│   ├── ErasureHeld          a legal hold keeps what was to be erased
+│   └── AlreadyErased        the contact was erased; nothing new is written about it
 ├── TransactionError         the connection cannot carry a transaction of ours
 │   ├── TransactionRequired  autocommit is on, or no real transaction is open
 │   ├── TransactionPoisoned  a database error ended the transaction
@@ -93,6 +97,10 @@ class ExpressionError(ValueRefused):
         self.column = column
 
 
+class TokenRefused(ValueRefused):
+    """The token of a link is not ours, not whole, or not valid any more."""
+
+
 class NotFound(CrmkitError, LookupError):
     """The thing named does not exist."""
 
@@ -139,8 +147,61 @@ class PointTaken(Conflict):
         self.contact_id = contact_id
 
 
+class MergeRefused(Conflict):
+    """The contacts are merged already, the other way round.
+
+    Args:
+        loser_id: the contact that was to go on as the other one.
+        into_id: the contact that goes on as it.
+        merge_id: the merge that made it so.
+    """
+
+    def __init__(self, loser_id: Any, into_id: Any, merge_id: Any) -> None:
+        super().__init__(
+            f"contact {into_id} goes on as {loser_id} already, by the merge {merge_id}; "
+            "undo that one with tx.merges.unmerge if it is to be the other way round"
+        )
+        self.loser_id = loser_id
+        self.into_id = into_id
+        self.merge_id = merge_id
+
+
 class TransitionRefused(Conflict):
     """An order in its present state does not allow the step."""
+
+
+class ErasureHeld(Conflict):
+    """A legal hold keeps what was to be erased.
+
+    Args:
+        contact_id: whose data.
+        hold: the legal hold.
+    """
+
+    def __init__(self, contact_id: Any, hold: Any) -> None:
+        super().__init__(
+            f"contact {contact_id} cannot be erased before {hold.until.isoformat()}: legal hold {hold.id}, "
+            f"{hold.reason!r}, keeps everything; tx.privacy.release(...) ends it"
+        )
+        self.contact_id = contact_id
+        self.hold = hold
+
+
+class AlreadyErased(Conflict):
+    """A contact was erased, so nothing new is written about it.
+
+    Args:
+        contact_id: who.
+        at: when.
+    """
+
+    def __init__(self, contact_id: Any, at: Any) -> None:
+        super().__init__(
+            f"contact {contact_id} was erased on {at.isoformat()} and stays so; "
+            "add a new contact for somebody who comes back"
+        )
+        self.contact_id = contact_id
+        self.at = at
 
 
 class TransactionError(CrmkitError):

@@ -17,6 +17,7 @@ from crmkit.channels import Channel
 from crmkit.contacts import Contact, ContactPoint
 from crmkit.events import Event, LogEntry
 from crmkit.expressions import Field
+from crmkit.greeting import Greeting
 from crmkit.messages import Delivery
 from crmkit.rewards import Award, Facts, RewardRule
 from crmkit.stores import ContactStore
@@ -139,6 +140,10 @@ class Specs:
     @hookspec
     def crmkit_templates(self) -> Iterable[Template]:  # type: ignore[empty-body]
         """Return message templates; the host's own of the same name and locale win."""
+
+    @hookspec
+    def crmkit_greetings(self) -> Iterable[Greeting]:  # type: ignore[empty-body]
+        """Return how people are greeted in further locales; one of the core's locales replaces that."""
 
     @hookspec
     def crmkit_fields(self) -> Iterable[Field]:  # type: ignore[empty-body]

@@ -23,6 +23,7 @@ T = TypeVar("T", bound=attrs.AttrsInstance)
 KEY_LIMIT = 100
 TEXT_LIMIT = 300
 LINE_LIMIT = 10_000
+ROLE_LIMIT = 100
 
 
 class LineKind(StrEnum):
@@ -41,6 +42,14 @@ class Base(StrEnum):
     TOTAL = "total"  #: everything the customer pays
     GOODS = "goods"  #: products after discounts, tax included; no shipping, fees or gift cards
     NET = "net"  #: goods without tax
+
+
+class OrderRole(StrEnum):
+    """What a contact is to an order."""
+
+    BUYER = "buyer"  #: who ordered: the order's own contact
+    USER = "user"  #: who uses what was ordered
+    BENEFICIARY = "beneficiary"  #: for whom it is: the receiver of a gift, the child whose school pays
 
 
 class OrderState(StrEnum):
@@ -99,12 +108,43 @@ def _channel(value: str) -> str:
     return clean(value, "channel", limit=30)
 
 
+def role_of(value: str) -> OrderRole:
+    """Return a role that a contact can be given in an order: any but the buyer's, which is the order's own.
+
+    Raises:
+        ValueRefused: if it is none.
+    """
+    roles = {role.value: role for role in OrderRole if role is not OrderRole.BUYER}
+    if value not in roles:
+        raise ValueRefused(f"role {value!r} must be one of {', '.join(roles)}; the buyer is the order's contact")
+    return roles[value]
+
+
+def _roles(value: Mapping[str, UUID | Iterable[UUID]] | Iterable[Role]) -> tuple[Role, ...]:
+    if not value:
+        return ()
+    named = value.items() if isinstance(value, Mapping) else value
+    found = set()
+    for role, ids in named:
+        for id in (ids,) if isinstance(ids, UUID) else tuple(ids):
+            if not isinstance(id, UUID):
+                raise ValueRefused(f"role {role!r} names {id!r}; it must name the ids of contacts")
+            found.add((role_of(role), id))
+    if len(found) > ROLE_LIMIT:
+        raise ValueRefused(f"an order has at most {ROLE_LIMIT} contacts in roles, not {len(found)}")
+    return tuple(sorted(found))
+
+
 def _refund_key(value: str) -> str:
     return clean(value, "refund key", limit=KEY_LIMIT, empty=False)
 
 
 def _reason(value: str) -> str:
     return clean(value, "reason", limit=TEXT_LIMIT)
+
+
+#: A contact's role in an order.
+Role = tuple[OrderRole, UUID]
 
 
 @attrs.frozen
@@ -188,6 +228,7 @@ class Order:
         points: addresses the buyer gave; the first that is known decides, else a contact is added.
         name: the buyer's name, used when a contact is added.
         channel: where it was sold, such as "web" or "till".
+        roles: other contacts it concerns, by role: one id or several for "user" and "beneficiary".
 
     Raises:
         ValueRefused: if currencies are mixed, discounts exceed the goods, or a line id stands twice.
@@ -200,6 +241,7 @@ class Order:
     points: tuple[ContactPoint, ...] = attrs.field(default=(), converter=_points, kw_only=True)
     name: str = attrs.field(default="", converter=_buyer_name, kw_only=True)
     channel: str = attrs.field(default="", converter=_channel, kw_only=True)
+    roles: tuple[Role, ...] = attrs.field(default=(), converter=_roles, kw_only=True)
     total: Money = attrs.field(init=False, eq=False)
     shares: Mapping[str, int] = attrs.field(init=False, eq=False, repr=False)
 

@@ -17,7 +17,7 @@ from report import Options, Row, show  # noqa: E402
 
 from databases import Unavailable  # noqa: E402
 
-TABLES = ("record", "enqueue", "dispatch", "smtp", "hooks", "imports")
+TABLES = ("record", "enqueue", "dispatch", "smtp", "hooks", "lookup", "takeover", "segments", "imports")
 
 
 def main(words: list[str]) -> int:
@@ -30,8 +30,13 @@ def main(words: list[str]) -> int:
         "--quick", action="store_true", help="do a thirtieth of the work, to see that it runs"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument(
+        "--contacts", type=int, default=1_000_000, help="how many contacts the segments are asked of"
+    )
     chosen = parser.parse_args(words)
-    options = Options(rounds=3 if chosen.quick else max(chosen.rounds, 3), quick=chosen.quick)
+    options = Options(
+        rounds=3 if chosen.quick else max(chosen.rounds, 3), quick=chosen.quick, contacts=chosen.contacts
+    )
     rows: list[Row] = []
     for name in chosen.only or TABLES:
         table = import_module(name)

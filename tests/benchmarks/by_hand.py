@@ -122,6 +122,7 @@ class Hand:
             "actor": "system",
             "occurred_at": at,
             "recorded_at": now,
+            "digest": "",  # nothing in them is personal
         }
         paid = {
             "amount": [total, "GBP"],
@@ -330,6 +331,7 @@ class Hand:
             "address": contact.value,
             "contact_id": contact.id,
             "topic": topic,
+            "purpose": "service",
             "repeat": "at_least_once",
             "state": "queued",
             "due_at": now,

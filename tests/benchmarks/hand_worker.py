@@ -119,6 +119,7 @@ class HandWorker(Hand):
             "occurred_at": now,
             "recorded_at": now,
             "data": to_json({"channel": row.channel, "delivery_id": id, "topic": row.topic}),
+            "digest": "",
         }
 
     @cached_property

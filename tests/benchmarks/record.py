@@ -72,7 +72,8 @@ def open_shop(place: Place, rules: int, now: datetime | None = None, *, once: bo
     def clock() -> datetime:
         return now or datetime.now(UTC)
 
-    crm = CRM(place.engine, plugins=["loyalty", own], clock=clock)
+    secret = {"core": {"secret": "the same on both sides, so that digests compare"}}
+    crm = CRM(place.engine, plugins=["loyalty", own], clock=clock, settings=secret)
     crm.create_tables()
     with crm.begin() as tx:
         for number in range(CUSTOMERS):

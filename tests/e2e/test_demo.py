@@ -6,10 +6,12 @@ import csv
 import gzip
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -135,8 +137,22 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Row], Path]:
 
 
 @pytest.fixture(scope="module")
-def figures(small: tuple[list[Row], Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    done = demo("--json", "--data", small[1], "--folder", tmp_path_factory.mktemp("demo") / "shop")
+def figures(small: tuple[list[Row], Path], folders: tuple[Path, Path]) -> dict[str, Any]:
+    done = demo("--json", "--data", small[1], "--folder", folders[0])
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Where the demo's database lies when the contacts are copied, and when they are the shop's own rows."""
+    return tmp_path_factory.mktemp("copied") / "shop", tmp_path_factory.mktemp("mapped") / "shop"
+
+
+@pytest.fixture(scope="module")
+def mapped(small: tuple[list[Row], Path], folders: tuple[Path, Path]) -> dict[str, Any]:
+    done = demo("--mapped", "--json", "--data", small[1], "--folder", folders[1])
     assert done.returncode == 0, done.stdout + done.stderr
     figures: dict[str, Any] = json.loads(done.stdout)
     return figures
@@ -175,6 +191,43 @@ def test_every_count_is_made_twice_and_agrees(figures: dict[str, Any]) -> None:
     assert received[0]["count"] == received[0]["again"] > 0
 
 
+def test_the_shops_own_table_gives_the_same_figures(figures: dict[str, Any], mapped: dict[str, Any]) -> None:
+    assert {**mapped, "speed": {}} == {**figures, "speed": {}}
+
+
+def test_the_shops_own_table_is_left_as_it_was(
+    figures: dict[str, Any], mapped: dict[str, Any], folders: tuple[Path, Path]
+) -> None:
+    copied, in_place = (_database(folder / "shop.db") for folder in folders)
+    assert in_place["schema"] == copied["schema"] == SCHEMA
+    assert in_place["customers"] == copied["customers"]
+    assert copied["contacts"] == copied["buyers"] > 0
+    assert in_place["contacts"] == 0
+    assert in_place["buyers"] == copied["buyers"]
+
+
+#: What the shop's own models make, before any CRM has seen the database.
+SCHEMA = [
+    "CREATE TABLE customers ( customer_no INTEGER NOT NULL, full_name VARCHAR NOT NULL, mail VARCHAR, "
+    "newsletter BOOLEAN NOT NULL, PRIMARY KEY (customer_no) )",
+    "CREATE INDEX ix_customers_mail ON customers (mail)",
+]
+
+
+def _database(file: Path) -> dict[str, Any]:
+    def ask(statement: str) -> list[Any]:
+        return connection.execute(statement).fetchall()
+
+    with closing(sqlite3.connect(file)) as connection:
+        made = ask("SELECT sql FROM sqlite_master WHERE tbl_name = 'customers' AND sql IS NOT NULL")
+        return {
+            "schema": [" ".join(sql.split()) for (sql,) in made],
+            "customers": ask("SELECT * FROM customers ORDER BY customer_no"),
+            "contacts": ask("SELECT COUNT(*) FROM crm_contacts WHERE name <> ''")[0][0],
+            "buyers": ask("SELECT COUNT(DISTINCT contact_id) FROM crm_orders")[0][0],
+        }
+
+
 def test_a_second_run_starts_clean_and_ends_with_commands_that_work(
     small: tuple[list[Row], Path], tmp_path: Path
 ) -> None:
@@ -191,6 +244,7 @@ def test_a_second_run_starts_clean_and_ends_with_commands_that_work(
     named = re.findall(r"^  (\S*crmkit plugins --check|make \w+)", outputs[1].stdout, re.MULTILINE)
     assert [command.split("/")[-1] for command in named] == [
         "crmkit plugins --check",
+        "make demo",
         "make demo",
         "make test",
     ]

@@ -11,6 +11,7 @@ import pytest
 
 import crmkit
 import crmkit.sql
+import crmkit.sql.migrations
 import crmkit.testing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,11 +19,11 @@ CORE = ROOT / "src" / "crmkit"
 
 #: A module imports from its own layer and from those above it. A new module gets its place here.
 LAYERS = (
-    "errors text money ids clock contacts orders messages settings",
-    "rewards expressions templates greeting consent schedule events codec",  # events carry awards
+    "errors text money ids clock contacts orders messages settings retention digests purposes tenants",
+    "duplicates rewards expressions templates greeting stages consent tokens schedule events codec merkle",  # events carry awards
     "hookspecs channels stores",
     "hooks plugins registry signals",
-    "sql delivery privacy transaction crm",
+    "sql delivery privacy transaction crm exchange",
     "cli aio testing __main__",
 )
 LAYER_OF = {module: number for number, names in enumerate(LAYERS, start=1) for module in names.split()}
@@ -156,6 +157,7 @@ def is_private(module: str, name: str | None, public: Mapping[str, Collection[st
 PUBLIC: Mapping[str, Collection[str]] = {
     "crmkit": crmkit.__all__,
     "crmkit.sql": crmkit.sql.__all__,
+    "crmkit.sql.migrations": crmkit.sql.migrations.__all__,
     "crmkit.testing": crmkit.testing.__all__,
 }
 

@@ -12,8 +12,11 @@ import pytest
 from sqlalchemy import event, select, text
 
 from crmkit import CRM, ContactPoint, Message, Transaction
+from crmkit.privacy.audit import head
 from crmkit.sql.events import number_events
 from crmkit.sql.orders import count_orders
+from crmkit.sql.seals import read_leaves, seal_over
+from crmkit.transaction.standings import Asked, read_standings
 from sql.hosts import order, shop
 
 PEOPLE = 300
@@ -27,12 +30,25 @@ def _timeline(crm: CRM, tx: Transaction, contact: Any) -> None:
     tx.events.timeline(contact.id, limit=2, before=page[-1])
 
 
+def _merged(crm: CRM, tx: Transaction, contact: Any) -> None:
+    other = tx.contacts.find(ContactPoint.email("p9@example.com"))
+    assert other is not None
+    with tx.contacts.known(None):
+        tx.merges.unmerge(tx.merges.merge(other.id, contact.id).id)
+
+
+def _erased(crm: CRM, tx: Transaction) -> None:
+    contact = tx.contacts.find(ContactPoint.email("p11@example.com"))
+    if contact is not None:
+        tx.privacy.erase(contact.id)
+
+
 LOOKUPS: dict[str, Lookup] = {
     "find by email": lambda crm, tx, contact: tx.contacts.find(ContactPoint.email("p7@example.com")),
     "contact by id": lambda crm, tx, contact: tx.contacts.get(contact.id),
     "points of a contact": lambda crm, tx, contact: tx.contacts.remember(contact.id, contact.points[0]),
     "order by number": lambda crm, tx, contact: tx.orders.get("A-7"),
-    "orders of a contact": lambda crm, tx, contact: count_orders(tx.sql, contact.id, besides="A-7"),
+    "orders of a contact": lambda crm, tx, contact: count_orders(tx.sql, contact.ids, besides="A-7"),
     "events of an order": lambda crm, tx, contact: tx.orders.history("A-7"),
     "event by key": lambda crm, tx, contact: tx.events.by_key("order:A-7"),
     "timeline": _timeline,
@@ -48,6 +64,28 @@ LOOKUPS: dict[str, Lookup] = {
         .order_by(tx.table("deliveries").c.due_at, tx.table("deliveries").c.id)
         .limit(3)
     ),
+    "consents of a contact": lambda crm, tx, contact: tx.consents.may_send(contact.id, "news", "pigeon"),
+    "consents of many": lambda crm, tx, contact: read_standings(
+        tx, {n: Asked(contact.id, f"{n:064d}", consents=True) for n in range(100)}
+    ),
+    "suppressions of an address": lambda crm, tx, contact: tx.suppressions.find(contact.points[0]),
+    "suppressions": lambda crm, tx, contact: tx.suppressions.list(
+        after=tx.suppressions.list(limit=2)[1], limit=3
+    ),
+    "suppressions for a reason": lambda crm, tx, contact: tx.suppressions.list(
+        "hard_bounce", after=tx.suppressions.list("hard_bounce", limit=2)[1], limit=3
+    ),
+    "ids of a contact": lambda crm, tx, contact: tx.contacts.ids(contact.id),
+    "contacts by ids": lambda crm, tx, contact: tx.contacts.get_many([contact.id, tx.new_id()]),
+    "merge and unmerge": _merged,
+    "merges of a contact": lambda crm, tx, contact: tx.merges.history(contact.id, limit=3),
+    "latest merges": lambda crm, tx, contact: tx.merges.latest(limit=3),
+    "contacts in order": lambda crm, tx, contact: tx.contacts.page(after=contact.id, limit=3),
+    "export of a contact": lambda crm, tx, contact: tx.privacy.export(contact.id),
+    "erasure of a contact": lambda crm, tx, contact: _erased(crm, tx),
+    "seals": lambda crm, tx, contact: (head(tx), seal_over(tx.sql, 3)),
+    "events to verify": lambda crm, tx, contact: read_leaves(tx.sql, 3, 9),
+    "erasures that are due": lambda crm, tx, contact: tx.privacy.pending(limit=3),
     "failures": lambda crm, tx, contact: tx.sql.execute(
         select(tx.table("failures")).order_by(tx.table("failures").c.id.desc()).limit(3)
     ),
@@ -77,10 +115,19 @@ def _filled(url: str) -> CRM:
                 key=f"m-{number}",
                 contact_id=outcome.contact_id,
             )
+            tx.consents.grant(outcome.contact_id, "news", source="till")
+            reason = "hard_bounce" if number % 2 else "manual"
+            tx.suppressions.add(ContactPoint.email(f"gone{number}@example.com"), reason)
+        people = [contact.id for contact in tx.contacts.page(limit=PEOPLE)]
+        for loser, into in zip(people[100::2], people[101::2], strict=True):
+            tx.merges.merge(loser, into)
         number_events(tx.sql, 400)
     with crm.engine.begin() as connection:
         tables = ", ".join(
-            crm.tables[name].name for name in ("contacts", "contact_points", "events", "deliveries")
+            crm.tables[name].name
+            for name in (
+                "contacts contact_points events deliveries consents suppressions contact_aliases contact_merges"
+            ).split()
         )
         connection.execute(
             text("ANALYZE TABLE " + tables if crm.engine.dialect.name == "mariadb" else "ANALYZE")
@@ -135,7 +182,9 @@ def test_the_look_up_uses_its_index(crm: CRM, name: str) -> None:
         contact = tx.contacts.find(ContactPoint.email("p7@example.com"))
         LOOKUPS[name](crm, tx, contact)
     assert statements
-    growing = [(s, p) for s, p in statements if "crm_cursors" not in s]
+    # failures are no work of customers, and their words have no index
+    small = re.compile(r"crm_cursors|UPDATE crm_failures SET error=\S+ WHERE \(?crm_failures.error LIKE")
+    growing = [(s, p) for s, p in statements if not small.search(s)]
     assert {s: found for s, p in growing if (found := faults(crm, s, p))} == {}
 
 

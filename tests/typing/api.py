@@ -21,21 +21,27 @@ from crmkit import (
     Delivery,
     DeliveryStatus,
     Facts,
+    FieldChange,
     LogEntry,
     Message,
     Money,
     NoAward,
+    Note,
     Order,
     OrderLine,
     OrderOutcome,
     OrderPaid,
     Outcome,
+    PersonalFact,
+    Preference,
     Reaction,
     Refund,
+    Relation,
     Report,
     RewardRule,
     Secret,
     SendContext,
+    Stage,
     Transaction,
     hookimpl,
 )
@@ -107,3 +113,18 @@ def checkout(session: Session, raw: sqlite3.Connection) -> None:
     with crm.begin(actor="staff:anna") as mine:
         assert_type(mine.events.timeline(mine.contacts.add("Ann").id)[0].occurred_at, datetime)
     assert_type(crm.run_due(), Report)
+
+
+def details(tx: Transaction, crm: CRM, contact: Contact, other: Contact) -> None:
+    assert_type(tx.contacts.tags.add(contact.id, "vip"), tuple[str, ...])
+    assert_type(tx.contacts.notes.write(contact.id, "Asked for tea.", kind="call"), Note)
+    assert_type(tx.contacts.preferences.of(contact.id, "topic"), list[Preference])
+    assert_type(tx.contacts.relations.add(contact.id, "employer", other.id), Relation)
+    assert_type(tx.contacts.facts.between("2026-09-01", "2026-10-01"), list[PersonalFact])
+    assert_type(tx.contacts.points.verify(contact.id, contact.points[0]), Contact)
+    assert_type(tx.contacts.stages.derive(contact.id), Stage)
+    assert_type(tx.contacts.history(contact.id, "classification"), list[FieldChange])
+    tx.contacts.values.set(contact.id, {"shop.tier": "gold", "shop.visits": 3})
+    assert_type(crm.greeting(tx.contacts.permit_first_name(contact.id, how="on the phone"), "sms"), str)
+    line = OrderLine("tea", 1, Money(500, "GBP"))
+    Order("A-1", [line], placed_at=datetime.now(UTC), roles={"beneficiary": other.id})

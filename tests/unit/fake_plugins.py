@@ -130,3 +130,16 @@ class FakeStore:
 
     def add_points(self, tx: Any, contact_id: Any, points: Any, *, shared: bool = False) -> None:
         """Forget them."""
+
+    def set_point(self, tx: Any, contact_id: Any, point: Any) -> None:
+        """Forget it."""
+
+    def remove_point(self, tx: Any, contact_id: Any, point: Any) -> None:
+        """Forget it."""
+
+    def scan(self, tx: Any, *, after: Any = None, limit: int = 1000) -> list[Any]:
+        """Find nobody."""
+        return []
+
+    def source(self, tx: Any) -> None:
+        """Be nowhere."""

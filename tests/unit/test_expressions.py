@@ -27,6 +27,7 @@ from crmkit.expressions import (
 )
 from crmkit.expressions.parser import MAX_DEPTH, MAX_NODES
 from crmkit.expressions.source import MAX_LENGTH
+from crmkit.expressions.sources import Loaded
 from crmkit.expressions.tree import Compare
 
 FIELDS = (
@@ -657,10 +658,11 @@ def test_unknown_names_list_at_most_twenty() -> None:
 
 
 def test_a_checked_expression_knows_its_fields_and_what_keeps_it_from_sql() -> None:
-    expression = check('contains(city, "x") or month(born) == 1 or contains(country, "y") or member', FIELDS)
-    assert [field.name for field in expression.fields] == ["born", "city", "country", "member"]
-    assert [reason.split(":")[0] for reason in expression.python_only] == ["contains", "month"]
-    assert check("orders.count > 1 and tags is missing", FIELDS).python_only == ()
+    score = Field("score", FieldType.INTEGER, source=Loaded(lambda tx, ids: {}))
+    expression = check("score > 1 or score is missing or month(born) == 1 or member", [*FIELDS, score])
+    assert [field.name for field in expression.fields] == ["born", "member", "score"]
+    assert [reason.split(":")[0] for reason in expression.python_only] == ["score"]
+    assert check("orders.count > 1 and tags is missing and month(born) == 1", FIELDS).python_only == ()
 
 
 @pytest.mark.parametrize("text", TRUE)

@@ -20,6 +20,7 @@ from crmkit.contacts import Contact
 from crmkit.errors import ConfigError, NotFound, PluginConflict, PluginInvalid, RetryTransaction
 from crmkit.events import CORE_EVENTS, Event, OrderPaid, OrderShipped, UnknownEvent, personal
 from crmkit.expressions import Field, FieldType
+from crmkit.greeting import Greeting
 from crmkit.hooks import HookCall, Hooks, SuppressionFailed
 from crmkit.hookspecs import Command, HealthCheck, Job, Page, Reaction, hookimpl
 from crmkit.messages import Delivery
@@ -63,6 +64,7 @@ COLLECTING: dict[str, tuple[str, Callable[[], Any]]] = {
     "crmkit_reactions": ("reactions", lambda: Reaction(OrderPaid, do_nothing)),
     "crmkit_event_types": ("event_types", lambda: TierReached),
     "crmkit_templates": ("templates", lambda: Template(name="thanks", text="Thank you")),
+    "crmkit_greetings": ("greetings", lambda: Greeting("de", do_nothing)),
     "crmkit_fields": ("fields", lambda: Field("orders.count", FieldType.INTEGER)),
     "crmkit_jobs": ("jobs", lambda: Job("sweep", do_nothing)),
     "crmkit_pages": ("pages", lambda: Page("points", "Points", do_nothing)),
@@ -678,7 +680,8 @@ def test_a_second_contact_store_is_a_conflict_that_names_both() -> None:
 
 @pytest.mark.parametrize(
     "hook",
-    "crmkit_channels crmkit_reward_rules crmkit_templates crmkit_fields crmkit_pages crmkit_commands".split(),
+    "crmkit_channels crmkit_reward_rules crmkit_templates crmkit_greetings crmkit_fields crmkit_pages "
+    "crmkit_commands".split(),
 )
 def test_two_objects_of_one_name_are_a_conflict_that_names_both(hook: str) -> None:
     make = COLLECTING[hook][1]

@@ -14,6 +14,7 @@ from crmkit.contacts import Contact, ContactPoint
 from crmkit.errors import DeliveryError, PluginInvalid, TransactionError
 from crmkit.events import Event
 from crmkit.expressions import Field
+from crmkit.greeting import Greeting
 from crmkit.hooks.answers import Fault, event_class, is_reason, items, like, made_of, owned
 from crmkit.hooks.calls import Calls, HookCall, Implementation, print_call
 from crmkit.hooks.implementations import find_implementations
@@ -132,6 +133,10 @@ class Hooks:
     def templates(self) -> tuple[Owned[Template], ...]:
         """Return every message template of a plugin."""
         return self._collected("crmkit_templates", made_of(Template))
+
+    def greetings(self) -> tuple[Owned[Greeting], ...]:
+        """Return how people are greeted in the locales of plugins."""
+        return self._collected("crmkit_greetings", made_of(Greeting))
 
     def fields(self) -> tuple[Owned[Field], ...]:
         """Return every field for expressions."""

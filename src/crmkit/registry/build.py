@@ -10,6 +10,9 @@ import attrs
 
 from crmkit.errors import ConfigError, PluginConflict, PluginInvalid
 from crmkit.events import CORE_EVENTS, Event
+from crmkit.expressions import Field
+from crmkit.expressions.core import reserved
+from crmkit.greeting import Greeting, merged
 from crmkit.hooks import Hooks
 from crmkit.hookspecs import Job, Reaction
 from crmkit.plugins import said, shown
@@ -23,21 +26,24 @@ from crmkit.templates import Template
 T = TypeVar("T")
 K = TypeVar("K")
 
-#: The owner of templates that the host gave itself.
+#: The owner of templates and fields that the host gave itself.
 HOST = "host"
 
 
-def build_registry(hooks: Hooks, *, templates: Iterable[Template] = ()) -> Registry:
+def build_registry(
+    hooks: Hooks, *, templates: Iterable[Template] = (), fields: Iterable[Field] = ()
+) -> Registry:
     """Return what the plugins register, checked.
 
     Args:
         hooks: the hooks of the enabled plugins.
         templates: the host's own, which win over those of plugins.
+        fields: the host's own.
 
     Raises:
         PluginConflict: if two plugins claim one name.
         PluginInvalid: if an object breaks the contract.
-        ConfigError: if the host's templates clash.
+        ConfigError: if the host's templates or fields clash.
     """
     builder = _Builder(hooks)
     event_types = builder.event_types()
@@ -52,7 +58,8 @@ def build_registry(hooks: Hooks, *, templates: Iterable[Template] = ()) -> Regis
         vetoes=hooks.vetoes(),
         event_types=event_types,
         templates=builder.templates(templates),
-        fields=builder.by_name("crmkit_fields", "field", hooks.fields()),
+        greetings=builder.greetings(),
+        fields=builder.fields(fields),
         jobs=builder.jobs(),
         pages=builder.by_name("crmkit_pages", "page", hooks.pages(), faults.page),
         commands=builder.by_name("crmkit_commands", "command", hooks.commands(), faults.named_function),
@@ -94,6 +101,26 @@ class _Builder:
         theirs = [one for one in self.hooks.templates() if _template_key(one.value) not in host]
         named = self.unique("template and locale", "crmkit_templates", theirs, _template_key)
         return MappingProxyType({**named, **host})
+
+    def greetings(self) -> Mapping[str, Greeting]:
+        hook = "crmkit_greetings"
+        found = self.checked(hook, self.hooks.greetings(), lambda one: faults.function(one.greet))
+        named = self.unique("greeting of the locale", hook, found, lambda one: one.locale)
+        return merged(one.value for one in named.values())
+
+    def fields(self, own: Iterable[Field]) -> Mapping[str, Owned[Field]]:
+        host: list[Owned[Field]] = []
+        for field in own:
+            if not isinstance(field, Field):
+                raise ConfigError(f"fields holds {shown(field)}; each must be a Field")
+            if field.name in {one.value.name for one in host}:
+                raise ConfigError(f"fields holds {field.name!r} twice")
+            host.append(Owned(owner=HOST, value=field))
+        found = self.by_name("crmkit_fields", "field", (*self.hooks.fields(), *host), faults.field)
+        for name, owned in found.items():
+            if wrong := reserved(name):
+                raise ConfigError(f"{self.hooks.label(owned.owner) if owned.owner != HOST else 'the host'}: {wrong}")
+        return found
 
     def reactions(
         self, event_types: Iterable[type[Event]]

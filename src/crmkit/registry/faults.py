@@ -72,6 +72,11 @@ def event_type(value: Any) -> str:
     return _version(value.version)
 
 
+def field(value: Any) -> str:
+    """Tell what is wrong with a field."""
+    return "" if len(value.name) <= 100 else "its name has more than 100 characters"
+
+
 def named_function(value: Any) -> str:
     """Tell what is wrong with a command or a health check."""
     return _name(value.name) or function(value.function)

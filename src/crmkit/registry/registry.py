@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
+from types import MappingProxyType
 
 import attrs
 
@@ -10,6 +12,7 @@ from crmkit.channels import Channel
 from crmkit.errors import NotFound
 from crmkit.events import Event
 from crmkit.expressions import Field
+from crmkit.greeting import Greeting
 from crmkit.hookspecs import Command, HealthCheck, Job, Page, Reaction
 from crmkit.rewards import Owned, RewardRule, Veto
 from crmkit.settings import did_you_mean
@@ -28,7 +31,8 @@ class Registry:
         vetoes: in the order in which they are asked.
         event_types: the core's and the plugins', by class name.
         templates: by name and locale; a locale is written small and with hyphens ("de-at").
-        fields: by name.
+        greetings: the core's and the plugins', by locale, written as in `templates`.
+        fields: the host's and the plugins', by name.
         jobs: periodic work; a name is unique within its owner.
         pages: of the console, by name.
         commands: of the command line, by name.
@@ -41,6 +45,7 @@ class Registry:
     vetoes: tuple[Owned[Veto], ...]
     event_types: Mapping[str, type[Event]]
     templates: Mapping[tuple[str, str], Owned[Template]]
+    greetings: Mapping[str, Greeting]
     fields: Mapping[str, Owned[Field]]
     jobs: tuple[Owned[Job], ...]
     pages: Mapping[str, Owned[Page]]
@@ -51,6 +56,12 @@ class Registry:
     def reactions_for(self, event_type: type[Event]) -> tuple[Owned[Reaction], ...]:
         """Return the reactions to events of a class, those to its base classes included."""
         return self._reactions.get(event_type, ())
+
+    @cached_property
+    def custom_fields(self) -> Mapping[str, Field]:
+        """The fields whose values are set with `tx.contacts.values`: those that no source is named for."""
+        found = {name: owned.value for name, owned in self.fields.items() if owned.value.source is None}
+        return MappingProxyType(found)
 
     def template(self, name: str, locale: str = "") -> Template:
         """Return the template of that name for the locale, or else for its language, or else for all.

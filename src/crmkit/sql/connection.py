@@ -17,7 +17,7 @@ from crmkit.errors import (
     TransactionPoisoned,
     TransactionRequired,
 )
-from crmkit.sql.types import family
+from crmkit.sql.types import bind_text, bind_texts, family, write_json
 
 Row = Mapping[str, Any]
 
@@ -28,6 +28,7 @@ _FATAL_NUMBERS = {1021, 1114, 1927, 2006, 2013}  # disk full, table full, killed
 _DUPLICATE = 1062
 _SQLITE_RETRY = {5, 6}  # busy, locked
 _SQLITE_FATAL = {10, 11, 13, 26}  # I/O error, corrupt, full, not a database
+_MANY = 50  # rows from which on it pays to go past SQLAlchemy
 _IN_ERROR = 3  # libpq's PQTRANS_INERROR
 
 #: Tells apart the savepoints of transactions that are joined to one connection: MariaDB drops one of the same name.
@@ -51,6 +52,8 @@ class Sql:
         self._name = f"crmkit_{next(_NUMBERS) % 1000}"
         self._depth = 0
         self._wanted = 0
+        #: Told of rows before they are inserted; set by a contact store that has ids of its own to keep first.
+        self.watch: Callable[[Table, Sequence[Row]], None] | None = None
 
     @property
     def connection(self) -> Connection:
@@ -84,13 +87,52 @@ class Sql:
 
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """Insert rows; they all name the same columns."""
-        if rows:
+        if self.watch is not None:
+            self.watch(table, rows)
+        translated = self._connection.get_execution_options().get("schema_translate_map")
+        if len(rows) >= _MANY and not translated:
+            self._insert_many(table, rows)
+        elif rows:
             self.execute(_insert(table), rows if len(rows) > 1 else rows[0])
+
+    def _insert_many(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert rows past SQLAlchemy's execution, which takes longer for a row than the database does."""
+        columns = tuple(rows[0])
+        bound = _bound(table, columns, rows, self._connection.dialect)
+        self._refuse_ended()
+        self._open_savepoint()
+        try:
+            if self.database == "postgresql" and self._connection.dialect.driver == "psycopg":
+                self._copy(table, columns, bound)
+            else:
+                statement = _insert_statement(table, columns, self._connection.dialect)
+                self._connection.exec_driver_sql(statement, bound)
+        except DBAPIError as error:
+            self._judge(error)
+            raise
+
+    def _copy(self, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        dialect = self._connection.dialect
+        quote = dialect.identifier_preparer
+        names = ", ".join(quote.quote(column) for column in columns)
+        statement = f"COPY {quote.format_table(table)} ({names}) FROM STDIN"
+        cursor: Any = self._connection.connection.cursor()
+        driver = dialect.loaded_dbapi.Error
+        try:
+            with cursor.copy(statement) as copy:
+                for row in rows:
+                    copy.write_row(row)
+        except driver as original:
+            raise DBAPIError.instance(statement, None, original, driver) from original
+        finally:
+            cursor.close()
 
     def claim(self, table: Table, row: Row) -> bool:
         """Insert a row unless one of its unique keys is taken; say whether it was inserted."""
+        if self.watch is not None:
+            self.watch(table, [row])
         if self.database != "mariadb":
-            return self.execute(_insert_or_ignore(table, self.database), row).rowcount == 1
+            return self.execute(insert_or_ignore(table, self.database), row).rowcount == 1
         try:
             self.execute(_insert(table), row)
         except IntegrityError as error:
@@ -235,7 +277,36 @@ def _insert(table: Table) -> Any:
     return prepared(table, "insert", insert)
 
 
-def _insert_or_ignore(table: Table, database: str) -> Any:
+def _bound(table: Table, columns: Sequence[str], rows: Sequence[Row], dialect: Any) -> list[tuple[Any, ...]]:
+    """Return the rows' values as the driver takes them; column by column, most of which need no more than a look."""
+    sides: list[Sequence[Any]] = []
+    for name in columns:
+        process = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+        sides.append(_side([row[name] for row in rows], process))
+    return list(zip(*sides, strict=True))
+
+
+def _side(values: list[Any], process: Callable[[Any], Any] | None) -> Sequence[Any]:
+    if process is None:
+        return values
+    same = values.count(values[0]) == len(values)
+    if same and (process is not write_json or not values[0]):  # within JSON, 1 and True are equal and not the same
+        return [process(values[0])] * len(values)
+    return bind_texts(values) if process is bind_text else [process(value) for value in values]
+
+
+def _insert_statement(table: Table, columns: Sequence[str], dialect: Any) -> str:
+    quote = dialect.identifier_preparer
+    names = ", ".join(quote.quote(column) for column in columns)
+    mark = "?" if dialect.paramstyle == "qmark" else "%s"
+    values = ", ".join([mark] * len(columns))
+    return f"INSERT INTO {quote.format_table(table)} ({names}) VALUES ({values})"
+
+
+def insert_or_ignore(table: Table, database: str) -> Any:
+    """Return the statement that inserts rows but for those of which a unique key is taken."""
+    if database == "mariadb":
+        return prepared(table, "claim mariadb", lambda table: insert(table).prefix_with("IGNORE"))
     make = sqlite.insert if database == "sqlite" else postgresql.insert
     return prepared(
         table,

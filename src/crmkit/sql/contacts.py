@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import attrs
-from sqlalchemy import Select, Table, and_, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, func, select, update
 
 from crmkit.clock import FOREVER
 from crmkit.contacts import (
@@ -21,7 +21,10 @@ from crmkit.contacts import (
     PostalAddress,
 )
 from crmkit.errors import PointTaken, RetryTransaction
+from crmkit.sql.aliases import is_merged
 from crmkit.sql.connection import Row, Sql, prepared
+from crmkit.sql.duplicates import KEYED, KEYED_POINTS, refresh_keys, write_keys
+from crmkit.sql.source import ContactSource
 from crmkit.stores import StoreCapabilities
 
 if TYPE_CHECKING:
@@ -30,7 +33,11 @@ if TYPE_CHECKING:
 
 _PERMISSION = ("first_name_at", "first_name_by", "first_name_how")
 _CONTACT = ("id", *(field for field in EDITABLE if field != "first_name"), *_PERMISSION)
+#: The columns of `contacts` that hold a contact's fields.
+FIELD_COLUMNS = _CONTACT[1:]
 _POINT = ("kind", "scope", "key", "value", "label", "source", "verified_at", "is_primary", "parts", "ordinal")
+_POINTS = len(_CONTACT) + 1  # behind what the contact is, and whether it was merged
+_PLACE = ("country", "city", "postcode")
 _POINT_KINDS = {kind.value: kind for kind in PointKind}
 
 _AT_ONCE = 1000  # databases take some ten thousand parameters, not any number
@@ -41,6 +48,10 @@ class OwnContacts:
     """Keeps contacts in `crm_contacts` and their points in `crm_contact_points`."""
 
     capabilities: StoreCapabilities = attrs.field(factory=StoreCapabilities)
+
+    def for_tenant(self, name: str, schema: str | None) -> OwnContacts:
+        """Return itself: it keeps nothing, and every statement is over the transaction's own tables."""
+        return self
 
     def get(self, tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Contact]:
         """Return the contacts with these ids; those that do not exist are left out."""
@@ -75,6 +86,7 @@ class OwnContacts:
             tx.sql.tables["contacts"],
             [{**contact_row(contact), "created_at": tx.now, "updated_at": tx.now}],
         )
+        write_keys(tx, [contact])
         return contact
 
     def update(self, tx: Transaction, contact_id: UUID, changes: Mapping[str, Any]) -> None:
@@ -85,6 +97,8 @@ class OwnContacts:
             .where(contacts.c.id == contact_id)
             .values(**columns_of(changes), updated_at=tx.now)
         )
+        if KEYED & changes.keys():
+            self._refresh_keys(tx, contact_id)
 
     def add_points(
         self, tx: Transaction, contact_id: UUID, points: Sequence[ContactPoint], *, shared: bool = False
@@ -97,6 +111,8 @@ class OwnContacts:
         for point in sorted(dict.fromkeys(points), key=lambda p: (p.kind, p.scope, p.key)):
             if self._add_point(tx, contact_id, point, ordinal + len(added), shared):
                 added.append(point)
+        if KEYED_POINTS & {point.kind for point in added}:
+            self._refresh_keys(tx, contact_id)
         return tuple(added)
 
     def set_point(self, tx: Transaction, contact_id: UUID, point: ContactPoint) -> None:
@@ -106,28 +122,41 @@ class OwnContacts:
         if point.primary:
             others = and_(table.c.contact_id == contact_id, table.c.kind == point.kind)
             tx.sql.execute(update(table).where(others).values(is_primary=0))
-        details = ("value", "label", "source", "verified_at", "is_primary", "parts")
-        own = and_(_same(table, point), table.c.contact_id == contact_id)
+        details = ("value", "label", "source", "verified_at", "is_primary", "parts", *_PLACE)
+        own = and_(same_address(table, point), table.c.contact_id == contact_id)
         tx.sql.execute(update(table).where(own).values({name: row[name] for name in details}))
+        if point.kind is PointKind.POSTAL:
+            self._refresh_keys(tx, contact_id)
 
     def remove_point(self, tx: Transaction, contact_id: UUID, point: ContactPoint) -> None:
         """Take a point away from a contact; where others share it, it resolves to the next of them."""
         table = tx.sql.tables["contact_points"]
-        holders = select(table.c.contact_id, table.c.rank).where(_same(table, point)).order_by(table.c.rank)
+        holders = select(table.c.contact_id, table.c.rank).where(same_address(table, point)).order_by(table.c.rank)
         rows = tx.sql.execute(holders.with_for_update()).all()
-        tx.sql.execute(table.delete().where(_same(table, point), table.c.contact_id == contact_id))
+        tx.sql.execute(table.delete().where(same_address(table, point), table.c.contact_id == contact_id))
         left = [row for row in rows if row.contact_id != contact_id]
         if left and left[0].rank != 0:
-            heir = and_(_same(table, point), table.c.rank == left[0].rank)
+            heir = and_(same_address(table, point), table.c.rank == left[0].rank)
             tx.sql.execute(update(table).where(heir).values(rank=0))
+        if point.kind in KEYED_POINTS:
+            self._refresh_keys(tx, contact_id)
+
+    def _refresh_keys(self, tx: Transaction, contact_id: UUID) -> None:
+        refresh_keys(tx, list(self.get(tx, [contact_id]).values()))
 
     def scan(self, tx: Transaction, *, after: UUID | None = None, limit: int = 1000) -> list[Contact]:
         """Return contacts in the order of their ids, for whoever has to see them all."""
         contacts = tx.sql.tables["contacts"]
-        page = select(contacts.c.id).order_by(contacts.c.id).limit(limit)
+        page = select(contacts.c.id).where(goes_on(tx, contacts.c.id)).order_by(contacts.c.id).limit(limit)
         ids = tx.sql.execute(page if after is None else page.where(contacts.c.id > after)).scalars().all()
         found = self.get(tx, ids)
         return [found[id] for id in ids if id in found]
+
+    def source(self, tx: Transaction) -> ContactSource | None:
+        """Return where the contacts can be asked in SQL."""
+        columns = tx.sql.tables["contacts"].c
+        fields = {name: columns[name] for name in (*FIELD_COLUMNS, "created_at", "updated_at")}
+        return ContactSource(columns.id.table, columns.id, columns.id, fields, goes_on(tx, columns.id))
 
     def _add_point(
         self, tx: Transaction, contact_id: UUID, point: ContactPoint, ordinal: int, shared: bool
@@ -136,7 +165,7 @@ class OwnContacts:
         rank = 0
         while not tx.sql.claim(table, point_row(contact_id, point, ordinal, rank, tx.now)):
             holders = (
-                select(table.c.contact_id, table.c.rank).where(_same(table, point)).order_by(table.c.rank)
+                select(table.c.contact_id, table.c.rank).where(same_address(table, point)).order_by(table.c.rank)
             )
             rows = tx.sql.execute(holders.with_for_update(read=True)).all()
             if contact_id in [row.contact_id for row in rows]:
@@ -156,6 +185,12 @@ class OwnContacts:
         if contact_id not in found:
             raise RetryTransaction(f"{point} was given to a contact that this transaction cannot see yet")
         return found[contact_id]
+
+
+def goes_on(tx: Transaction, id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return the condition that a contact does not go on as another one after a merge."""
+    aliases = tx.sql.tables["contact_aliases"]
+    return ~exists().where(aliases.c.contact_id == id)
 
 
 def _unclaim(tx: Transaction, points: Sequence[ContactPoint]) -> None:
@@ -213,6 +248,9 @@ def point_row(contact_id: UUID, point: ContactPoint, ordinal: int, rank: int, at
         "verified_at": point.verified_at or FOREVER,
         "is_primary": int(point.primary),
         "parts": attrs.asdict(point.parts, filter=_given) if point.parts else None,
+        "country": point.scope if point.kind is PointKind.POSTAL else "",
+        "city": point.parts.locality if point.parts else "",
+        "postcode": point.parts.postcode if point.parts else "",
         "added_at": at,
     }
 
@@ -221,48 +259,66 @@ def _given(_: Any, value: Any) -> bool:
     return bool(value)
 
 
-def _same(table: Any, point: ContactPoint) -> Any:
+def same_address(table: Any, point: ContactPoint) -> Any:
+    """Return the condition that a row of `contact_points` is the same address as a point."""
     return and_(table.c.kind == point.kind, table.c.scope == point.scope, table.c.key == point.key)
 
 
 def _is(table: Any, point: ContactPoint) -> Any:
-    return and_(_same(table, point), table.c.rank == 0)
+    return and_(same_address(table, point), table.c.rank == 0)
 
 
-def _by_id(contacts: Table, points: Table) -> Select[Any]:
-    return _with_points(contacts, points).where(contacts.c.id == bindparam("id"))
+def _by_id(contacts: Table, points: Table, aliases: Table) -> Select[Any]:
+    return _with_points(contacts, points, aliases).where(contacts.c.id == bindparam("id"))
 
 
-def _by_ids(contacts: Table, points: Table) -> Select[Any]:
-    return _with_points(contacts, points).where(contacts.c.id.in_(bindparam("ids", expanding=True)))
+def _by_ids(contacts: Table, points: Table, aliases: Table) -> Select[Any]:
+    return _with_points(contacts, points, aliases).where(contacts.c.id.in_(bindparam("ids", expanding=True)))
 
 
-def _by_point(contacts: Table, points: Table) -> Select[Any]:
+def _by_point(contacts: Table, points: Table, aliases: Table) -> Select[Any]:
     c = points.alias("wanted").c
     wanted = and_(c.kind == bindparam("kind"), c.scope == bindparam("scope"), c.key == bindparam("key"))
     owner = select(c.contact_id).where(wanted, c.rank == 0).scalar_subquery()
-    return _with_points(contacts, points).where(contacts.c.id == owner)
+    return _with_points(contacts, points, aliases).where(contacts.c.id == owner)
 
 
-def _with_points(contacts: Table, points: Table) -> Select[Any]:
+def _with_points(contacts: Table, points: Table, aliases: Table) -> Select[Any]:
     owner = [contacts.c[name] for name in _CONTACT]
     point = [points.c[name].label(f"point_{name}") for name in _POINT]
     joined = contacts.outerjoin(points, points.c.contact_id == contacts.c.id)
-    return select(*owner, *point).select_from(joined)
+    return select(*owner, is_merged(aliases, contacts.c.id).label("is_merged"), *point).select_from(joined)
+
+
+def read_rows(sql: Sql, ids: Sequence[UUID]) -> dict[UUID, list[Any]]:
+    """Return the rows of contacts, one for each point, by contact; `read_contact` makes the contact of them."""
+    found: dict[UUID, list[Any]] = {}
+    for start in range(0, len(ids), _AT_ONCE):
+        found |= _rows(sql, "by ids", _by_ids, {"ids": ids[start : start + _AT_ONCE]})
+    return found
 
 
 def _read(
-    sql: Sql, name: str, build: Callable[[Table, Table], Select[Any]], values: Row
+    sql: Sql, name: str, build: Callable[[Table, Table, Table], Select[Any]], values: Row
 ) -> dict[UUID, Contact]:
-    contacts, points = sql.tables["contacts"], sql.tables["contact_points"]
-    statement = prepared(contacts, name, lambda contacts: build(contacts, points))
+    return {id: read_contact(group) for id, group in _rows(sql, name, build, values).items()}
+
+
+def _rows(
+    sql: Sql, name: str, build: Callable[[Table, Table, Table], Select[Any]], values: Row
+) -> dict[UUID, list[Any]]:
+    contacts, points, aliases = (
+        sql.tables[name] for name in ("contacts", "contact_points", "contact_aliases")
+    )
+    statement = prepared(contacts, name, lambda contacts: build(contacts, points, aliases))
     rows: dict[UUID, list[Any]] = {}
     for row in sql.execute(statement, values):
         rows.setdefault(row[0], []).append(row)
-    return {id: _contact(group) for id, group in rows.items()}
+    return rows
 
 
-def _contact(rows: list[Any]) -> Contact:
+def read_contact(rows: list[Any]) -> Contact:
+    """Return the contact of its rows, which are in any order and are put into that of its points."""
     # lists of thousands are read with this: a row's places are found much faster than its names
     if len(rows) > 1:
         rows.sort(key=itemgetter(-1))
@@ -271,7 +327,9 @@ def _contact(rows: list[Any]) -> Contact:
     return Contact(
         **columns,
         first_name=None if at == FOREVER else FirstNamePermission(by=by or "system", at=at, how=how or "?"),
-        points=[read_point(row[len(_CONTACT) :]) for row in rows if row[len(_CONTACT)] is not None],
+        points=[read_point(row[_POINTS:]) for row in rows if row[_POINTS] is not None],
+        # whom it was merged with is asked only of those that were: nearly nobody
+        merged=None if rows[0][len(_CONTACT)] else (),
     )
 
 

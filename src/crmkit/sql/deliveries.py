@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 import attrs
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from crmkit import codec
 from crmkit.errors import RetryTransaction
 from crmkit.messages import Delivery, DeliveryState, DeliveryStatus, Repeat
 from crmkit.sql.connection import Row, Sql
+from crmkit.sql.consents import pages
 from crmkit.sql.types import Written, write_json
 
 _CONTENT = ("subject", "text", "html", "template", "data", "headers")
@@ -38,6 +39,7 @@ def delivery_row(status: DeliveryStatus, recipient: str) -> dict[str, Any]:
         "address": delivery.address,
         "contact_id": delivery.contact_id,
         "topic": delivery.topic,
+        "purpose": delivery.purpose,
         "repeat": delivery.repeat,
         "state": status.state,
         "due_at": status.due_at,
@@ -67,6 +69,7 @@ def read_delivery(row: Any) -> DeliveryStatus:
             name=row.name,
             contact_id=row.contact_id,
             topic=row.topic,
+            purpose=row.purpose,
             locale=row.locale,
             attempt=row.attempt,
             repeat=Repeat(row.repeat),
@@ -119,6 +122,36 @@ def claimed_delivery(sql: Sql, key: str, channel: str, recipient: str) -> Delive
     return read_delivery(row)
 
 
+def read_twins(sql: Sql, channel: str, names: Sequence[tuple[str, str]]) -> list[DeliveryStatus]:
+    """Return deliveries over a channel by their keys and recipients, in the order of their ids.
+
+    Args:
+        sql: the transaction's connection.
+        channel: over which channel.
+        names: pairs of a key and a recipient.
+    """
+    table = sql.tables["deliveries"]
+    c = table.c
+    clauses = [
+        (c.key == key) & (c.channel == channel) & (c.recipient == recipient) for key, recipient in names
+    ]
+    statement = select(table).where(or_(*clauses)).order_by(c.id)
+    return [read_delivery(row) for row in sql.execute(statement)] if clauses else []
+
+
+def deliveries_by_key(sql: Sql, keys: Iterable[str], channel: str) -> dict[str, DeliveryStatus]:
+    """Return the deliveries over a channel that were queued under some keys, by key.
+
+    They are read past the transaction's snapshot: whoever asks was just told that one of the keys is taken.
+    """
+    table = sql.tables["deliveries"]
+    found: dict[str, DeliveryStatus] = {}
+    for page in pages(keys):
+        mine = select(table).where(table.c.key.in_(page), table.c.channel == channel)
+        found |= {row.key: read_delivery(row) for row in sql.execute(mine.with_for_update(read=True))}
+    return found
+
+
 def list_deliveries(
     sql: Sql, states: Iterable[DeliveryState], limit: int, after: UUID | None = None
 ) -> list[DeliveryStatus]:
@@ -158,6 +191,12 @@ def count_deliveries(sql: Sql) -> dict[tuple[DeliveryState, str], int]:
 def same_message(stored: DeliveryStatus, given: DeliveryStatus) -> bool:
     """Return whether two deliveries to one recipient say the same, whatever became of them and of the address."""
 
+    if _is_cleared(stored):  # the contact was erased, and the words with it
+        return (stored.delivery.topic, stored.delivery.repeat) == (
+            given.delivery.topic,
+            given.delivery.repeat,
+        )
+
     def content(status: DeliveryStatus) -> Any:
         kept = attrs.asdict(status.delivery, recurse=False)
         for name in ("id", "attempt", "queued_at", "address", "name", "locale"):
@@ -167,3 +206,8 @@ def same_message(stored: DeliveryStatus, given: DeliveryStatus) -> bool:
         )
 
     return bool(content(stored) == content(given))
+
+
+def _is_cleared(status: DeliveryStatus) -> bool:
+    """Return whether a delivery says nothing any more: a message without text or template is never queued."""
+    return not (status.template or status.delivery.text or status.delivery.html)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from os import urandom
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,9 @@ from sqlalchemy import Select, and_, bindparam, or_, select, update
 from crmkit import codec
 from crmkit.errors import RetryTransaction
 from crmkit.events import Event, LogEntry
+from crmkit.merkle import commitment
 from crmkit.sql.connection import Sql
+from crmkit.sql.types import Written, write_json
 
 CURSOR = "events"
 
@@ -37,6 +40,11 @@ def _rows(entries: Sequence[LogEntry]) -> tuple[list[dict[str, Any]], list[dict[
     rows, private = [], []
     for entry in entries:
         data, personal = codec.dump(entry.event)
+        digest = ""
+        if personal:
+            salt, text = urandom(16).hex(), write_json(personal)
+            digest = commitment(salt, text or "")
+            private.append({"event_id": entry.id, "data": Written(text), "salt": salt})
         rows.append(
             {
                 "id": entry.id,
@@ -50,10 +58,9 @@ def _rows(entries: Sequence[LogEntry]) -> tuple[list[dict[str, Any]], list[dict[
                 "occurred_at": entry.occurred_at,
                 "recorded_at": entry.recorded_at,
                 "data": data,
+                "digest": digest,
             }
         )
-        if personal:
-            private.append({"event_id": entry.id, "data": personal})
     return rows, private
 
 
@@ -98,12 +105,18 @@ class EventLog:
         return self._all(self._locked(statement) if locked else statement)
 
     def timeline(
-        self, contact_ids: Sequence[UUID], limit: int, before: tuple[datetime, UUID] | None
+        self,
+        contact_ids: Sequence[UUID],
+        limit: int,
+        before: tuple[datetime, UUID] | None,
+        types: Sequence[str] = (),
     ) -> list[LogEntry]:
-        """Return a contact's latest entries, newest first, from just before (instant, id) on."""
+        """Return a contact's latest entries, of these types or all, newest first, from just before (instant, id) on."""
         c = self._events.c
         clause = c.contact_id == contact_ids[0] if len(contact_ids) == 1 else c.contact_id.in_(contact_ids)
         statement = self._select().where(clause)
+        if types:
+            statement = statement.where(c.type.in_(types))
         if before is not None:
             at, id = before
             statement = statement.where(or_(c.occurred_at < at, and_(c.occurred_at == at, c.id < id)))
@@ -142,6 +155,7 @@ class EventLog:
             occurred_at=row.occurred_at,
             recorded_at=row.recorded_at,
             position=row.position,
+            erased=row.personal is None and row.digest != "",
         )
 
 

@@ -21,7 +21,8 @@ class FailureRow:
         owner: the plugin.
         what: the reaction, rule, receiver or job.
         subject: the key of what it was about.
-        error: the exception's last line, secrets removed.
+        contact_id: the contact that it was about, if that is known.
+        error: the exception's last line, secrets removed; empty once that contact was erased.
     """
 
     id: UUID
@@ -29,6 +30,7 @@ class FailureRow:
     owner: str
     what: str
     subject: str
+    contact_id: UUID | None
     error: str
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -88,15 +88,15 @@ def update_order(sql: Sql, id: UUID, changes: Mapping[str, Any]) -> None:
     sql.execute(update(orders).where(orders.c.id == id).values(**changes))
 
 
-def count_orders(sql: Sql, contact_id: UUID, *, besides: str) -> int:
+def count_orders(sql: Sql, contact_ids: Sequence[UUID], *, besides: str) -> int:
     """Return how many paid orders a contact has that were neither cancelled nor refunded whole.
 
     Args:
         sql: the transaction's connection.
-        contact_id: whose.
+        contact_ids: every id of the contact.
         besides: the key of an order that does not count.
     """
     c = sql.tables["orders"].c
     counted = (OrderState.PAID, OrderState.SHIPPED)
-    mine = (c.contact_id == contact_id) & c.state.in_(counted) & (c.paid_at < FOREVER) & (c.key != besides)
+    mine = c.contact_id.in_(contact_ids) & c.state.in_(counted) & (c.paid_at < FOREVER) & (c.key != besides)
     return int(sql.execute(select(func.count()).where(mine)).scalar_one())

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, MetaData, Table, inspect, select, update
+from sqlalchemy import Connection, Inspector, MetaData, Table, inspect, select, update
 from sqlalchemy.schema import CreateSchema
 
 from crmkit.clock import FOREVER
 from crmkit.errors import SchemaError
 from crmkit.sql.connection import Sql
 from crmkit.sql.events import CURSOR
+from crmkit.sql.secret import stamp_secret
 
 OWNER, PLACE, VERSION = "owner", "place", "schema_version"
 SCHEMA_VERSION = "1"
-BY_CRM, BY_HOST = "crm.create_tables()", "the host's own migrations"
+BY_CRM, BY_MIGRATE, BY_HOST = "crm.create_tables()", "crmkit migrate", "the host's own migrations"
 
 
 def create_tables(
@@ -36,18 +37,31 @@ def create_tables(
         connection.execute(CreateSchema(installation.schema, if_not_exists=True))
     sql = Sql(connection, tables)
     # asked once: asking for each table by itself takes longer than making them
-    existing = set(inspect(connection).get_table_names(schema=installation.schema))
+    there = inspect(connection)
+    existing = set(there.get_table_names(schema=installation.schema))
     if installation.name in existing:
         refuse_other_owner(sql, BY_CRM)
+        _refuse_older(there, tables["contacts"])
     missing = [one for one in tables.values() if one.name not in existing]
     metadata.create_all(connection, tables=missing, checkfirst=False)
     stamp(sql, BY_CRM, place)
+
+
+def _refuse_older(there: Inspector, table: Table) -> None:
+    has = {column["name"] for column in there.get_columns(table.name, schema=table.schema)}
+    for column in table.columns:
+        if column.name not in has:
+            raise SchemaError(
+                f"table {table.name} has no column {column.name}: an older crmkit made it; "
+                "to bring it up to date: crmkit migrate --adopt"
+            )
 
 
 def stamp(sql: Sql, owner: str, place: str) -> None:
     """Stamp the database with the tables' owner and, unless it has one, its place."""
     for name, value in {OWNER: owner, PLACE: place, VERSION: SCHEMA_VERSION}.items():
         sql.claim(sql.tables["installation"], {"name": name, "value": value})
+    stamp_secret(sql)
     ensure_cursor(sql, CURSOR)
 
 
@@ -78,6 +92,12 @@ def adopt(sql: Sql, owner: str, place: str) -> None:
     stamp(sql, owner, place)
     installation = sql.tables["installation"]
     sql.execute(update(installation).where(installation.c.name == PLACE).values(value=place))
+
+
+def hand_over(sql: Sql, owner: str) -> None:
+    """Stamp the database with another owner of its tables."""
+    installation = sql.tables["installation"]
+    sql.execute(update(installation).where(installation.c.name == OWNER).values(value=owner))
 
 
 def ensure_cursor(sql: Sql, name: str) -> None:

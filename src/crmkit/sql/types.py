@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -149,13 +149,18 @@ class Text(_Column):
         return f'{name} COLLATE "C"' if database == "postgresql" else f"{name} COLLATE BINARY"
 
     def bind_processor(self, dialect: Dialect) -> _Process:
-        return _text
+        return bind_text
 
     def result_processor(self, dialect: Dialect, coltype: object) -> _Process:
         return _read_text
 
 
-def _text(value: str | None) -> str | None:
+def bind_text(value: str | None) -> str | None:
+    """Return text in NFC as the driver takes it.
+
+    Raises:
+        ValueRefused: if it holds NUL or a lone surrogate.
+    """
     if value is None:
         return None
     if value.isascii() and "\x00" not in value:
@@ -164,6 +169,15 @@ def _text(value: str | None) -> str | None:
     if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
         raise ValueRefused(f"text holds NUL or a lone surrogate: {text[:60]!r}")
     return text
+
+
+def bind_texts(values: Sequence[str | None]) -> Sequence[str | None]:
+    """Return what `bind_text` returns for each of many values; a list of ASCII texts needs no look at each."""
+    if set(map(type, values)) == {str}:
+        every = "".join(values)  # type: ignore[arg-type]
+        if every.isascii() and "\x00" not in every:
+            return values
+    return [bind_text(value) for value in values]
 
 
 def _read_text(value: Any) -> str | None:
