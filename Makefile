@@ -71,7 +71,7 @@ $(VENV)/.created:
 $(VENV)/.installed: $(VENV)/.created pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS)) requirements-dev.txt constraints.txt
 	@$(INSTALL) hatchling editables
 	@$(INSTALL) --no-build-isolation -r requirements-dev.txt \
-	    -e '.[cli,mariadb,postgresql,testing]' $(addprefix -e ./,$(PLUGINS))
+	    -e '.[cli,duplicates,exchange,mariadb,migrations,postgresql,testing]' $(addprefix -e ./,$(PLUGINS))
 	@touch $@
 
 $(VENV)/.check $(VENV)/.bench $(VENV)/.ci: $(VENV)/.%: $(VENV)/.installed requirements-%.txt

@@ -221,7 +221,12 @@ def test_keys_say_nothing_without_the_secret(record: Record) -> None:
 CHANGES = st.lists(
     st.one_of(
         st.tuples(st.just("add"), GIVEN, FAMILY, BIRTH),
-        st.tuples(st.just("update"), st.integers(0, 3), st.sampled_from(("given_name", "family_name", "name")), GIVEN),
+        st.tuples(
+            st.just("update"),
+            st.integers(0, 3),
+            st.sampled_from(("given_name", "family_name", "name")),
+            GIVEN,
+        ),
         st.tuples(st.just("update"), st.integers(0, 3), st.just("birth_date"), BIRTH),
         st.tuples(st.just("remember"), st.integers(0, 3), st.sampled_from(ADDRESSES)),
         st.tuples(st.just("remove"), st.integers(0, 3), st.sampled_from(ADDRESSES)),

@@ -33,10 +33,16 @@ def person(number: int, family: str, street: int) -> Contact:
 def test_duplicates_from_entry_to_judgement(crm: CRM) -> None:
     families = ["Smith", "Şmith", "Jones", "Jonnes", "Nguyễn", "Clark"]
     with crm.begin() as tx:
-        people = [person(number + 1, family, 10 + number // 2 * 10 + number) for number, family in enumerate(families)]
+        people = [
+            person(number + 1, family, 10 + number // 2 * 10 + number)
+            for number, family in enumerate(families)
+        ]
         for one in people[:3]:
             tx.contacts.keep(one)
-        tx.contacts.add_many(people[3:] + [person(100 + n, chr(97 + n % 26) * 3 + chr(97 + n // 3) * 4, 300 + n) for n in range(60)])
+        tx.contacts.add_many(
+            people[3:]
+            + [person(100 + n, chr(97 + n % 26) * 3 + chr(97 + n // 3) * 4, 300 + n) for n in range(60)]
+        )
     with crm.begin() as tx:
         assert all(read_keys(tx.sql, [one.id])[one.id] for one in people)
         found = tx.duplicates.check(given_name="Smith", family_name="Ann", birth_date="1970-01-05")
@@ -47,7 +53,9 @@ def test_duplicates_from_entry_to_judgement(crm: CRM) -> None:
     with crm.begin(actor="staff:bea") as tx:
         queue = tx.duplicates.queue()
         assert len(queue) == report.pairs
-        assert [pair.probability for pair in queue] == sorted((pair.probability for pair in queue), reverse=True)
+        assert [pair.probability for pair in queue] == sorted(
+            (pair.probability for pair in queue), reverse=True
+        )
         assert (people[0].id, people[1].id) in {(pair.first_id, pair.second_id) for pair in queue}
         tx.duplicates.reject(people[1].id, people[0].id)
         tx.duplicates.accept(people[2].id, people[3].id)

@@ -213,6 +213,12 @@ def test_a_search_that_is_asked_to_merge_does_so_only_when_sure(crm: CRM) -> Non
     assert crm.find_duplicates(merge=True).merged == 0
 
 
+def test_twins_are_not_merged_by_themselves(crm: CRM) -> None:
+    add_ann(crm), add_ann(crm, given_name="Barbara")
+    report = crm.find_duplicates(merge=True)
+    assert (report.sure, report.merged) == (0, 0)
+
+
 def test_what_was_unmerged_is_not_merged_again_by_itself(crm: CRM) -> None:
     ann, twin = add_ann(crm), add_ann(crm)
     crm.find_duplicates(merge=True)

@@ -58,7 +58,7 @@ class DuplicateReport:
         contacts: how many were looked at.
         compared: how many pairs of them were compared.
         pairs: how many pairs are likely enough to be looked at by somebody, those merged by this search included.
-        sure: how many of them are likely enough to be merged by themselves.
+        sure: how many of them are likely enough to be merged by themselves: their names differ in neither part.
         clusters: the groups of contacts that the sure pairs make one, the lowest id first, which is the cluster's own.
         merged: how many contacts this search merged into another one.
         cuts: what was not compared because too many contacts had it in common, in words.

@@ -143,10 +143,6 @@ class _Said:
             if text and name not in self.cells:
                 self.cells[name] = [text]
 
-    def _add(self, name: str, one: Property) -> bool:
-        self.cells.setdefault(name, []).append(one.text())
-        return True
-
     def _own(self, one: Property) -> bool:
         name = one.name.removeprefix(OWN).lower().replace("-", "_")
         if name == "field":

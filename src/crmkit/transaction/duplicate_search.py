@@ -36,6 +36,7 @@ Progress = Callable[[str, int, int], None]
 
 _PAGE = 2000
 _MERGES = 100
+_NAMES = ("given", "family")
 
 
 def find_duplicates(
@@ -98,8 +99,13 @@ class _Search:
             )
         ]
         kept = [_ordered(edge.first, edge.second) not in self.apart for edge in edges]
-        self._write(edges, kept, explain(found))
-        sure = [edge for edge, fine in zip(edges, kept, strict=True) if fine and edge.weight >= self.sure]
+        named_alike = self._write(edges, kept, explain(found))
+        # twins share everything but the given name: whose names differ is left to somebody
+        sure = [
+            edge
+            for edge, fine, alike in zip(edges, kept, named_alike, strict=True)
+            if fine and alike and edge.weight >= self.sure
+        ]
         groups = clusters(sure, self.apart)
         return DuplicateReport(
             contacts=len(columns),
@@ -158,14 +164,13 @@ class _Search:
 
     def _write(
         self, edges: list[Edge], kept: list[bool], explanations: Iterable[list[dict[str, object]]]
-    ) -> None:
-        """Bring the queue up to date: new pairs, what changed of open ones, and those that are alike no longer."""
-        now = self.crm.clock()
-        made = (
-            rows.pair_row(_ordered(edge.first, edge.second), edge.weight, explanation, now)
-            for edge, fine, explanation in zip(edges, kept, explanations, strict=True)
-            if fine
-        )
+    ) -> list[bool]:
+        """Bring the queue up to date: new pairs, what changed of open ones, and those that are alike no longer.
+
+        Return for each pair whether neither part of the names differs.
+        """
+        alike: list[bool] = []
+        made = self._rows(edges, kept, explanations, alike)
         seen: set[Ids] = set()
         for number, page in enumerate(_paged(made, _PAGE)):
             self.say("writing", number * _PAGE, len(edges))
@@ -176,6 +181,20 @@ class _Search:
         stale = [ids for ids, state in self.states.items() if state == PairState.OPEN and ids not in seen]
         for gone in _paged(stale, _PAGE):
             self._transact(partial(_drop_pairs, gone))
+        return alike
+
+    def _rows(
+        self,
+        edges: list[Edge],
+        kept: list[bool],
+        explanations: Iterable[list[dict[str, object]]],
+        alike: list[bool],
+    ) -> Iterator[dict[str, Any]]:
+        now = self.crm.clock()
+        for edge, fine, explanation in zip(edges, kept, explanations, strict=True):
+            alike.append(not any(s["field"] in _NAMES and s["level"] == "different" for s in explanation))
+            if fine:
+                yield rows.pair_row(_ordered(edge.first, edge.second), edge.weight, explanation, now)
 
     def _merge(self, sure: list[Edge], groups: Mapping[UUID, tuple[UUID, ...]]) -> int:
         """Merge each cluster into its lowest contact; a contact that was unmerged once is left to somebody."""
