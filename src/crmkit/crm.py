@@ -361,7 +361,11 @@ class CRM:
         return known
 
     def find_duplicates(
-        self, *, merge: bool = False, progress: Callable[[str, int, int], None] | None = None, actor: str = "system"
+        self,
+        *,
+        merge: bool = False,
+        progress: Callable[[str, int, int], None] | None = None,
+        actor: str = "system",
     ) -> DuplicateReport:
         """Search all contacts for duplicates and put the pairs into the queue of `tx.duplicates`.
 

@@ -116,7 +116,9 @@ def role_of(value: str) -> OrderRole:
     """
     roles = {role.value: role for role in OrderRole if role is not OrderRole.BUYER}
     if value not in roles:
-        raise ValueRefused(f"role {value!r} must be one of {', '.join(roles)}; the buyer is the order's contact")
+        raise ValueRefused(
+            f"role {value!r} must be one of {', '.join(roles)}; the buyer is the order's contact"
+        )
     return roles[value]
 
 

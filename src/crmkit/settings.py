@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import attrs
 
 from crmkit.errors import SettingsError
-from crmkit.retention import RetentionPolicy
 from crmkit.purposes import Purpose, purposes
+from crmkit.retention import RetentionPolicy
 
 T = TypeVar("T")
 

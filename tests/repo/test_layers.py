@@ -20,7 +20,8 @@ CORE = ROOT / "src" / "crmkit"
 #: A module imports from its own layer and from those above it. A new module gets its place here.
 LAYERS = (
     "errors text money ids clock contacts orders messages settings retention digests purposes tenants",
-    "duplicates rewards expressions templates greeting stages consent tokens schedule events codec merkle",  # events carry awards
+    # events carry awards
+    "duplicates rewards expressions templates greeting stages consent tokens schedule events codec merkle",
     "hookspecs channels stores",
     "hooks plugins registry signals",
     "sql delivery privacy transaction crm exchange",

@@ -322,9 +322,11 @@ def test_messages_are_queued_once_and_held_with_a_reason(tx: Transaction) -> Non
         tx.messages.queue(
             Message(topic="hello", text="Hallo"), channel="pigeon", key="m1", contact_id=contact.id
         )
-    tx.messages.queue_many(message, channel="pigeon", key="m", contact_ids=[contact.id] * 2)
+    ids = tx.messages.queue_many(message, channel="pigeon", key="m", contact_ids=[contact.id] * 2)
+    assert tx.messages.queue_many(message, channel="pigeon", key="m", contact_ids=[contact.id]) == ids
     with pytest.raises(KeyConflict):
-        tx.messages.queue_many(message, channel="pigeon", key="m", contact_ids=[contact.id])
+        other = Message(topic="hello", text="Hallo")
+        tx.messages.queue_many(other, channel="pigeon", key="m", contact_ids=[contact.id])
     assert len(tx.messages.list()) == 2
 
 

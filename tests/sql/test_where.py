@@ -47,7 +47,7 @@ ORDER = {
 }
 MANY = settings(
     deadline=None,
-    max_examples=3,
+    max_examples=2,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
 )

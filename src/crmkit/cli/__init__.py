@@ -13,7 +13,23 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser
 
 #: The modules beside this one that are commands, in the order of `crmkit --help`.
-COMMANDS = ("plugins", "contacts", "segments", "duplicates", "merges", "migrate", "revision", "privacy", "erase", "retention", "audit", "consents", "suppressions", "imports", "exports")
+COMMANDS = (
+    "plugins",
+    "contacts",
+    "segments",
+    "duplicates",
+    "merges",
+    "migrate",
+    "revision",
+    "privacy",
+    "erase",
+    "retention",
+    "audit",
+    "consents",
+    "suppressions",
+    "imports",
+    "exports",
+)
 
 #: The exit status for a mistake of the user's.
 MISTAKE = 2

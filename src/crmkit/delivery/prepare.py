@@ -55,9 +55,7 @@ def prepare(
     return Verdict(state=DeliveryState.REJECTED, reason=reason)
 
 
-def rendered_delivery(
-    crm: CRM, status: DeliveryStatus, contact: Contact | None = None
-) -> Delivery | Verdict:
+def rendered_delivery(crm: CRM, status: DeliveryStatus, contact: Contact | None = None) -> Delivery | Verdict:
     """Return a delivery with its template filled in, or the verdict if that cannot be done.
 
     Args:

@@ -119,7 +119,9 @@ class _Builder:
         found = self.by_name("crmkit_fields", "field", (*self.hooks.fields(), *host), faults.field)
         for name, owned in found.items():
             if wrong := reserved(name):
-                raise ConfigError(f"{self.hooks.label(owned.owner) if owned.owner != HOST else 'the host'}: {wrong}")
+                raise ConfigError(
+                    f"{self.hooks.label(owned.owner) if owned.owner != HOST else 'the host'}: {wrong}"
+                )
         return found
 
     def reactions(

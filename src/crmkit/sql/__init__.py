@@ -5,4 +5,16 @@ from crmkit.sql.merged import merged_rows
 from crmkit.sql.tables import column, index, table, unique
 from crmkit.sql.types import Id, Instant, Json, Minor, Text
 
-__all__ = ["Id", "Instant", "Json", "Minor", "Sql", "Text", "column", "index", "merged_rows", "table", "unique"]
+__all__ = [
+    "Id",
+    "Instant",
+    "Json",
+    "Minor",
+    "Sql",
+    "Text",
+    "column",
+    "index",
+    "merged_rows",
+    "table",
+    "unique",
+]

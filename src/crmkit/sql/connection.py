@@ -290,7 +290,9 @@ def _side(values: list[Any], process: Callable[[Any], Any] | None) -> Sequence[A
     if process is None:
         return values
     same = values.count(values[0]) == len(values)
-    if same and (process is not write_json or not values[0]):  # within JSON, 1 and True are equal and not the same
+    if same and (
+        process is not write_json or not values[0]
+    ):  # within JSON, 1 and True are equal and not the same
         return [process(values[0])] * len(values)
     return bind_texts(values) if process is bind_text else [process(value) for value in values]
 

@@ -131,7 +131,9 @@ class OwnContacts:
     def remove_point(self, tx: Transaction, contact_id: UUID, point: ContactPoint) -> None:
         """Take a point away from a contact; where others share it, it resolves to the next of them."""
         table = tx.sql.tables["contact_points"]
-        holders = select(table.c.contact_id, table.c.rank).where(same_address(table, point)).order_by(table.c.rank)
+        holders = (
+            select(table.c.contact_id, table.c.rank).where(same_address(table, point)).order_by(table.c.rank)
+        )
         rows = tx.sql.execute(holders.with_for_update()).all()
         tx.sql.execute(table.delete().where(same_address(table, point), table.c.contact_id == contact_id))
         left = [row for row in rows if row.contact_id != contact_id]
@@ -165,7 +167,9 @@ class OwnContacts:
         rank = 0
         while not tx.sql.claim(table, point_row(contact_id, point, ordinal, rank, tx.now)):
             holders = (
-                select(table.c.contact_id, table.c.rank).where(same_address(table, point)).order_by(table.c.rank)
+                select(table.c.contact_id, table.c.rank)
+                .where(same_address(table, point))
+                .order_by(table.c.rank)
             )
             rows = tx.sql.execute(holders.with_for_update(read=True)).all()
             if contact_id in [row.contact_id for row in rows]:

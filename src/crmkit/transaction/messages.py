@@ -153,8 +153,7 @@ class Messages:
     ) -> dict[Asker, Allowed | Refused]:
         digests, now = SentDigests(self._tx.crm, self._tx.crm.secret.within(self._tx.sql)), self._tx.now
         asked = {
-            id: Asked(id, digests.of(channel, address), consents=True)
-            for id, address in addresses.items()
+            id: Asked(id, digests.of(channel, address), consents=True) for id, address in addresses.items()
         }
         standings = read_standings(self._tx, asked)
         return {id: may_send(purpose, channel, standings[id], now) for id in addresses}

@@ -1,0 +1,13 @@
+"""Create the index stage of contacts."""
+
+from crmkit.sql.migrations import create_index
+
+revision = "crmkit_0028"
+down_revision = "crmkit_0027"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Bring the schema here."""
+    create_index("contacts", "stage", "stage", "id")
