@@ -103,7 +103,7 @@ class Suppression:
         source: where it comes from.
         actor: who recorded it.
         since: from when it holds.
-        again_at: when the same was reported last.
+        again_at: when the same was reported last; of one for later, when it was written down.
         until: when it was lifted; the end of time while it holds.
         lifted_by: who lifted it, or empty.
         lift_reason: why, or empty.
@@ -143,7 +143,7 @@ class Suppression:
 
     def last_before(self, at: datetime) -> datetime:
         """Return when it was last reported, as far as that was known at an instant."""
-        return self.again_at if self.again_at <= at else self.since
+        return max(self.again_at, self.since) if self.again_at <= at else self.since
 
 
 class RefusalReason(StrEnum):
@@ -210,6 +210,20 @@ class Standing:
 
 
 NOTHING_KNOWN = Standing()
+
+
+def present(standing: Standing, now: datetime) -> datetime:
+    """Return the instant at which to ask what may be sent now: never before what is known was written down.
+
+    Clocks differ between machines, and go back: a refusal that another clock has dated holds at once all the same.
+
+    Args:
+        standing: what is known.
+        now: the present instant, as this machine's clock has it.
+    """
+    said = [one.recorded_at for one in standing.entries]
+    return max([now, *said, *(one.again_at for one in standing.suppressions)])
+
 
 #: Of entries that hold from the same instant, the strictest has the last word.
 _ORDER = {ConsentState.PENDING: 0, ConsentState.GRANTED: 1, ConsentState.WITHDRAWN: 2}

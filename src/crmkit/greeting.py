@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
+from unicodedata import category, normalize
 
 import attrs
 
@@ -182,9 +183,20 @@ def addressee(contact: Contact) -> Addressee:
 
 
 def _words(name: str) -> set[str]:
-    """Return the words of a name, folded; a hyphen parts words, so that no half of a double name slips through."""
-    parted = "".join(char if char.isalnum() or char in "'’" else " " for char in name.casefold())
-    return set(parted.split()) | {word for word in name.casefold().split() if word}
+    """Return the words of a name, folded, without accents and what does not show.
+
+    A hyphen, an apostrophe and a capital within a word part it as well, so that no half of a double name slips through.
+    """
+    plain = "".join(char for char in normalize("NFKD", name) if category(char) not in ("Mn", "Cf"))
+    parted = "".join(
+        f" {char}" if char.isupper() and before.islower() else char
+        for before, char in zip(" " + plain, plain, strict=False)
+    )
+    found: set[str] = set()
+    for text in (plain.casefold(), parted.casefold()):
+        found |= {*text.split(), *"".join(char if char.isalnum() else " " for char in text).split()}
+        found |= {*"".join(char if char.isalnum() or char in "'’" else " " for char in text).split()}
+    return found
 
 
 def _title(honorific: str, gender: str) -> Title:

@@ -236,7 +236,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=settings.default.max_examples // 3)
+@settings(max_examples=settings.default.max_examples // 8)
 @given(CHANGES)
 def keys_follow_every_change(changes: list[Any]) -> None:
     crm = memory_crm()
@@ -363,7 +363,7 @@ def columns_of(records: list[Record]) -> Columns:
     return Columns((UUID(int=number + 1), record) for number, record in enumerate(records))
 
 
-@settings(max_examples=settings.default.max_examples // 3)
+@settings(max_examples=settings.default.max_examples // 8)
 @given(RECORD_LISTS)
 def many_are_compared_as_one_pair_is(records: list[Record]) -> None:
     columns, weights = columns_of(records), Weights()
@@ -392,7 +392,7 @@ def test_many_are_compared_as_one_pair_is(monkeypatch: pytest.MonkeyPatch) -> No
     assert fails(many_are_compared_as_one_pair_is)
 
 
-@settings(max_examples=settings.default.max_examples // 3)
+@settings(max_examples=settings.default.max_examples // 8)
 @given(RECORD_LISTS, st.randoms())
 def the_search_does_not_depend_on_the_order(records: list[Record], draw: random.Random) -> None:
     order = list(range(len(records)))
@@ -419,7 +419,7 @@ def test_the_search_does_not_depend_on_the_order(monkeypatch: pytest.MonkeyPatch
     assert fails(the_search_does_not_depend_on_the_order)
 
 
-@settings(max_examples=settings.default.max_examples // 3)
+@settings(max_examples=settings.default.max_examples // 8)
 @given(RECORD_LISTS)
 def test_what_is_learned_is_sane(records: list[Record]) -> None:
     from crmkit.duplicates.blocks import blocks

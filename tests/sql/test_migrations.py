@@ -12,7 +12,18 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Column, Engine, Integer, MetaData, Table, create_engine, event, inspect, make_url
+from sqlalchemy import (
+    Column,
+    Engine,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    select,
+)
 
 from crmkit import CRM, ContactPoint, SchemaError, hookimpl
 from crmkit.cli import main
@@ -125,6 +136,10 @@ def test_the_first_core_is_taken_over_with_its_data(
             "external:shop:7",
         ]
         assert tx.orders.get("A1").refunded.minor == 500
+        points = tx.table("contact_points")
+        postal = select(points.c.country).where(points.c.kind == "postal")
+        assert tx.sql.execute(postal).scalars().all() == ["GB"]
+        assert {status.delivery.purpose for status in tx.messages.list()} == {"service"}
         assert len(tx.events.timeline(ann.id)) == 14
         assert Loyalty(tx).balance(ann.id) == 35
         tx.contacts.update(ann.id, honorific="Ms")

@@ -324,8 +324,8 @@ def test_messages_are_queued_once_and_held_with_a_reason(tx: Transaction) -> Non
         )
     ids = tx.messages.queue_many(message, channel="pigeon", key="m", contact_ids=[contact.id] * 2)
     assert tx.messages.queue_many(message, channel="pigeon", key="m", contact_ids=[contact.id]) == ids
+    other = Message(topic="hello", text="Hallo")
     with pytest.raises(KeyConflict):
-        other = Message(topic="hello", text="Hallo")
         tx.messages.queue_many(other, channel="pigeon", key="m", contact_ids=[contact.id])
     assert len(tx.messages.list()) == 2
 

@@ -65,7 +65,7 @@ COLLECTING: dict[str, tuple[str, Callable[[], Any]]] = {
     "crmkit_event_types": ("event_types", lambda: TierReached),
     "crmkit_templates": ("templates", lambda: Template(name="thanks", text="Thank you")),
     "crmkit_greetings": ("greetings", lambda: Greeting("de", do_nothing)),
-    "crmkit_fields": ("fields", lambda: Field("orders.count", FieldType.INTEGER)),
+    "crmkit_fields": ("fields", lambda: Field("shop.visits", FieldType.INTEGER)),
     "crmkit_jobs": ("jobs", lambda: Job("sweep", do_nothing)),
     "crmkit_pages": ("pages", lambda: Page("points", "Points", do_nothing)),
     "crmkit_commands": ("commands", lambda: Command("points", "Show points", lambda crm, words: 0)),

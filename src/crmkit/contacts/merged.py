@@ -28,8 +28,9 @@ GROUPS: tuple[tuple[str, ...], ...] = (
 def merged_contact(survivor: Contact, others: Sequence[Contact], ids: Sequence[UUID]) -> Contact:
     """Return what a contact is once others go on as it.
 
-    A field that is empty is filled by the first of the others that has it. The points are all of theirs, the
-    survivor's first; a primary point of another is primary only where no contact before it has one of its kind.
+    A field that is empty is filled by the first of the others that has it. Whether the first name may be used is for
+    whoever gave the name to say. The points are all of theirs, the survivor's first; a primary point of another is
+    primary only where no contact before it has one of its kind.
 
     Args:
         survivor: the contact that goes on.
@@ -42,7 +43,7 @@ def merged_contact(survivor: Contact, others: Sequence[Contact], ids: Sequence[U
         for group in GROUPS
         if (giver := _giver(people, group)) is not survivor
         for field in group
-    }
+    } | {"first_name": _giver(people, NAME).first_name}
     return attrs.evolve(survivor, **taken, points=_points(people), merged=tuple(ids))
 
 
@@ -53,9 +54,9 @@ def is_empty(value: object) -> bool:
 
 def together(fields: Iterable[str]) -> tuple[str, ...]:
     """Return fields with those that are taken from one contact together with them."""
-    wanted = set(fields)
+    wanted, named = set(fields), (*NAME, "first_name")
     return tuple(
-        field for field in EDITABLE if field in wanted or (field in NAME and not wanted.isdisjoint(NAME))
+        field for field in EDITABLE if field in wanted or (field in named and not wanted.isdisjoint(named))
     )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from crmkit.delivery.cases import Case, Verdict
 from crmkit.messages import DeliveryState
-from crmkit.sql.erasures import change_erasure, read_erasures
+from crmkit.sql.erasures import clear_again
 from crmkit.sql.layout.outbox import BY_ERASURE
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ def erased_deliveries(tx: Transaction, cases: Sequence[Case]) -> dict[UUID, Verd
         cases: deliveries that are about to be tried.
     """
     ids = {case.status.delivery.contact_id for case in cases}
-    erased = {row["contact_id"] for row in read_erasures(tx.sql, [id for id in ids if id is not None])}
-    for id in sorted(erased):
-        change_erasure(tx.sql, id, {"due_at": tx.now})
+    erased = clear_again(tx.sql, [id for id in ids if id is not None], tx.now)
     verdict = Verdict(state=DeliveryState.SUPPRESSED, reason=BY_ERASURE)
     return {case.status.delivery.id: verdict for case in cases if case.status.delivery.contact_id in erased}

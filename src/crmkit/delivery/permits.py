@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from crmkit.consent import NOTHING_KNOWN, Refused, Standing, may_send
+from crmkit.consent import NOTHING_KNOWN, Refused, Standing, may_send, present
 from crmkit.contacts import Contact
 from crmkit.delivery.cases import Case, Verdict
 from crmkit.messages import DeliveryState
@@ -56,7 +56,7 @@ def refusal(crm: CRM, case: Case, standing: Standing = NOTHING_KNOWN) -> Verdict
     if purpose is None:  # nobody can say on what ground it would go
         reason = f"no purpose {delivery.purpose!r} is in the settings any more"
         return Verdict(state=DeliveryState.HELD, reason=reason, attempt=delivery.attempt - 1)
-    decision = may_send(purpose, delivery.channel, standing, crm.clock())
+    decision = may_send(purpose, delivery.channel, standing, present(standing, crm.clock()))
     if isinstance(decision, Refused):
         return Verdict(state=DeliveryState.SUPPRESSED, reason=f"consent: {decision.why}")
     return None

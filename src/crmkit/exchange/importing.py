@@ -130,6 +130,7 @@ class Run:
 
     def real(self, path: Path, *, again: bool) -> ImportReport:
         """Take the file over, and leave the rejects at `path`."""
+        self._refuse_itself(path)
         progress = self.crm.transact(partial(self._begin, again=again), actor=self.actor)
         report = ImportReport.of(progress.report)
         report.rejects = str(path) if progress.rejects_size else ""
@@ -151,6 +152,7 @@ class Run:
 
     def dry(self, path: Path) -> ImportReport:
         """Do everything in one transaction and undo it; write the rejects all the same."""
+        self._refuse_itself(path)
         report = ImportReport(dry_run=True)
         with Rejects(path, self.source, 0) as rejects:
             try:
@@ -162,6 +164,10 @@ class Run:
             except _Undone:
                 report.rejects = str(path) if rejects.size else ""
         return report
+
+    def _refuse_itself(self, path: Path) -> None:
+        if path.exists() and path.samefile(self.plan.path):
+            raise ValueRefused(f"rejected rows would overwrite the file itself, {str(path)!r}; name another")
 
     def _begin(self, tx: Transaction, *, again: bool) -> Progress:
         if again:

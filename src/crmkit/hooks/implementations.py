@@ -19,7 +19,9 @@ from crmkit.plugins import HOOKS, Loaded, oddity
 #: Hooks that return several objects, and may therefore be generator functions.
 _COLLECTING = frozenset(
     f"{PROJECT}_{noun}"
-    for noun in "channels reward_rules reactions event_types templates fields jobs pages commands health_checks".split()
+    for noun in (
+        "channels reward_rules reactions event_types templates greetings fields jobs pages commands health_checks"
+    ).split()
 )
 
 

@@ -89,11 +89,20 @@ class Sql:
         """Insert rows; they all name the same columns."""
         if self.watch is not None:
             self.watch(table, rows)
-        translated = self._connection.get_execution_options().get("schema_translate_map")
-        if len(rows) >= _MANY and not translated:
+        if len(rows) >= _MANY and self._pays():
             self._insert_many(table, rows)
         elif rows:
             self.execute(_insert(table), rows if len(rows) > 1 else rows[0])
+
+    def _pays(self) -> bool:
+        """Whether it pays, and is possible, to go past SQLAlchemy's execution with this connection."""
+        dialect = self._connection.dialect
+        if self._connection.get_execution_options().get("schema_translate_map"):
+            return False
+        if self.database == "postgresql":  # psycopg2 would send row by row, and a pipeline takes no COPY
+            raw: Any = self._connection.connection.dbapi_connection
+            return dialect.driver == "psycopg" and not raw.pgconn.pipeline_status
+        return dialect.paramstyle in ("qmark", "format", "pyformat")  # a host's engine may have another
 
     def _insert_many(self, table: Table, rows: Sequence[Row]) -> None:
         """Insert rows past SQLAlchemy's execution, which takes longer for a row than the database does."""
@@ -102,7 +111,7 @@ class Sql:
         self._refuse_ended()
         self._open_savepoint()
         try:
-            if self.database == "postgresql" and self._connection.dialect.driver == "psycopg":
+            if self.database == "postgresql":
                 self._copy(table, columns, bound)
             else:
                 statement = _insert_statement(table, columns, self._connection.dialect)
@@ -123,7 +132,7 @@ class Sql:
                 for row in rows:
                     copy.write_row(row)
         except driver as original:
-            raise DBAPIError.instance(statement, None, original, driver) from original
+            raise self._lost_or(statement, original) from original
         finally:
             cursor.close()
 
@@ -216,12 +225,24 @@ class Sql:
         try:
             cursor.execute(statement)
         except self._connection.dialect.loaded_dbapi.Error as original:
-            error = DBAPIError(statement, None, original)
+            error = self._lost_or(statement, original)
             self._judge(error)
             self._verdict = TransactionPoisoned(f"the transaction was ended by somebody: {_short(error)}")
             raise self._verdict from error
         finally:
             cursor.close()
+
+    def _lost_or(self, statement: str, original: Any) -> DBAPIError:
+        """Return a driver's error as SQLAlchemy would raise it; a connection that is lost is closed, as it would."""
+        dialect = self._connection.dialect
+        raw = self._connection.connection.dbapi_connection
+        lost = dialect.is_disconnect(original, raw, None)
+        if lost:
+            self._connection.invalidate(original)
+        error: Any = DBAPIError.instance(
+            statement, None, original, dialect.loaded_dbapi.Error, connection_invalidated=lost
+        )
+        return error  # type: ignore[no-any-return]
 
     def _judge(self, error: DBAPIError) -> None:
         self._verdict = judge(error)

@@ -32,6 +32,14 @@ def change_erasure(sql: Sql, contact_id: UUID, values: Mapping[str, Any]) -> Non
     sql.execute(update(erasures).where(erasures.c.contact_id == contact_id).values(**values))
 
 
+def clear_again(sql: Sql, ids: Iterable[UUID], now: datetime) -> set[UUID]:
+    """Have those of some contacts who were erased cleared once more with the next run; return who they are."""
+    erased = erased_among(sql, ids)
+    for id in sorted(erased):
+        change_erasure(sql, id, {"due_at": now})
+    return erased
+
+
 def read_erasures(sql: Sql, ids: Sequence[UUID], *, locked: bool = False) -> Sequence[Mapping[str, Any]]:
     """Return the erasures of a contact's ids, the one that was asked for first; `locked` reads past the snapshot."""
     erasures = sql.tables["erasures"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -69,6 +69,13 @@ def holding(sql: Sql, ids: Collection[UUID]) -> dict[UUID, Merge]:
             found |= {merge.loser_id: merge for merge in _merges(sql, mine.with_for_update(read=True))}
         ids = {id for merge in found.values() for id in (merge.loser_id, merge.into_id)}
     return found
+
+
+def undone_merges(sql: Sql) -> Iterator[tuple[UUID, UUID]]:
+    """Yield for each merge that was undone who had gone on as whom."""
+    c = sql.tables["contact_merges"].c
+    statement = select(c.loser_id, c.into_id).where(c.until != FOREVER).distinct()
+    yield from ((row.loser_id, row.into_id) for row in sql.execute(statement))
 
 
 def merges_of(sql: Sql, ids: Iterable[UUID], limit: int) -> list[Merge]:

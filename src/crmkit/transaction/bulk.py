@@ -87,6 +87,7 @@ class SetBatch:
         self._tx = tx
         self._holders: dict[Identity, Holders] = {}
         self._contacts: dict[UUID, Contact] = {}
+        self._goes_on: dict[UUID, UUID] = {}  # as whom, by the ids of those who were merged
         self._added: dict[UUID, None] = {}
         self._changed: dict[UUID, None] = {}
         self._points: list[NewPoint] = []
@@ -98,9 +99,12 @@ class SetBatch:
         found = bulk.read_holders(self._tx.sql, points)
         self._holders |= found
         wanted = dict.fromkeys([*ids, *(holders.owner for holders in found.values())])
-        fresh = [id for id in wanted if id not in self._contacts]
-        self._contacts |= self._tx.contacts.get_many(fresh)
-        self._refuse_erased(fresh)
+        fresh = [id for id in wanted if id not in self._contacts and id not in self._goes_on]
+        self._refuse_erased(fresh)  # it locks them: what is read now stays true until it is written
+        for id, contact in self._tx.contacts.get_many(fresh).items():
+            self._contacts.setdefault(contact.id, contact)
+            if id != contact.id:
+                self._goes_on[id] = contact.id
 
     def owner(self, point: ContactPoint) -> UUID | None:
         """Return whom a point resolves to that was looked up; None if it is nobody's."""
@@ -109,7 +113,7 @@ class SetBatch:
 
     def get(self, id: UUID) -> Contact | None:
         """Return a contact that was looked up or added, as it is by now."""
-        return self._contacts.get(id)
+        return self._contacts.get(self._goes_on.get(id, id))
 
     def add(self, contact: Contact) -> Change:
         """Add a contact; points that are another's are shared with it."""

@@ -20,6 +20,7 @@ from crmkit.consent import (
     is_import,
     known_purpose,
     may_send,
+    present,
     saying_order,
 )
 from crmkit.contacts import Contact, PointKind
@@ -203,8 +204,9 @@ class ConsentLog:
             ValueRefused: if the purpose is unknown; the message says which there are.
         """
         wanted, channel = self._purpose(purpose), clean(channel, "channel", limit=CHANNEL_LIMIT)
-        when = self._tx.now if at is None else instant(at, "at")
-        return may_send(wanted, channel, self._standing(contact_id, channel), when)
+        standing = self._standing(contact_id, channel)
+        when = present(standing, self._tx.now) if at is None else instant(at, "at")
+        return may_send(wanted, channel, standing, when)
 
     def _standing(self, contact_id: UUID, channel: str) -> Standing:
         try:
@@ -258,9 +260,10 @@ class ConsentLog:
 
     def _grant(self, entry: ConsentEntry, key: str, *, dated: bool) -> ConsentEntry:
         if not key:
-            last = _last(self.history(entry.contact_id), entry)
-            if last is not None and _says_same(last, entry, dated=dated):
-                return last
+            said = self.history(entry.contact_id)
+            own = _last([one for one in said if one.contact_id == entry.contact_id], entry)
+            if own is not None and all(_says_same(one, entry, dated=dated) for one in (own, _last(said, entry)) if one):
+                return own
         key = clean(key, "consent key", limit=KEY_LIMIT)
         with self._tx.sql.isolated():
             if not rows.claim_consent(self._tx.sql, entry, f"grant:{key}" if key else str(entry.id)):
@@ -277,6 +280,11 @@ class ConsentLog:
         entry = self._entry(contact_id, purpose, channel, ConsentState.WITHDRAWN, source, at)
         ids = self._tx.contacts.ids(contact_id)
         said = rows.consents_of(self._tx.sql, ids)
+        if at is None:  # the last word is last, also where a clock that is ahead has dated what it takes back
+            spoken = [
+                one.said_at for one in _about(said, entry) if one.state is not ConsentState.WITHDRAWN
+            ]
+            entry = attrs.evolve(entry, at=max([entry.at, *spoken]))
         found: dict[UUID, ConsentEntry] = {}
         with self._tx.sql.isolated():
             for id in ids:
@@ -332,8 +340,11 @@ def channel_address(tx: Transaction, channel: str) -> tuple[PointKind | None, st
 
 def _last(entries: Sequence[ConsentEntry], like: ConsentEntry) -> ConsentEntry | None:
     """Return the last entry that has anything to do with what another is about."""
-    found = [one for one in entries if one.overlaps(like.purpose, like.channel)]
-    return max(found, key=saying_order, default=None)
+    return max(_about(entries, like), key=saying_order, default=None)
+
+
+def _about(entries: Sequence[ConsentEntry], like: ConsentEntry) -> list[ConsentEntry]:
+    return [one for one in entries if one.overlaps(like.purpose, like.channel)]
 
 
 def _says_same(stored: ConsentEntry, given: ConsentEntry, *, dated: bool) -> bool:

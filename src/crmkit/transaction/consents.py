@@ -105,15 +105,7 @@ class Consents(ConsentLog):
         """
         open_to(self._tx, contact_id)
         contact, wanted = self._tx.contacts.get(contact_id), self._purpose(purpose)
-        if not wanted.needs_consent:
-            raise ValueRefused(f"purpose {purpose!r} rests on {wanted.basis}; there is nothing to consent to")
-        if not self._tx.crm.settings.confirm_url:
-            raise SettingsError(
-                "settings['core']['confirm_url'] is empty; give the page that confirms, "
-                "like https://shop.example/confirm?t={token}"
-            )
-        if valid <= timedelta(0):
-            raise ValueRefused(f"valid is {valid!r}; must be a positive timedelta")
+        self._check_request(wanted, valid)
         point = self._own_point(contact, channel, to)
         digest = point_digest(self._secret, point)
         if self.state(contact_id, purpose, channel) is ConsentState.GRANTED and not self._left(digest):
@@ -133,6 +125,19 @@ class Consents(ConsentLog):
             delivery = self._ask(contact, entry, point, token, template)
             self._tell_asked(entry)
         return ConsentRequest(entry=entry, delivery=delivery, token=token)
+
+    def _check_request(self, purpose: Purpose, valid: timedelta) -> None:
+        if not purpose.needs_consent:
+            raise ValueRefused(
+                f"purpose {purpose.name!r} rests on {purpose.basis}; there is nothing to consent to"
+            )
+        if not self._tx.crm.settings.confirm_url:
+            raise SettingsError(
+                "settings['core']['confirm_url'] is empty; give the page that confirms, "
+                "like https://shop.example/confirm?t={token}"
+            )
+        if valid <= timedelta(0):
+            raise ValueRefused(f"valid is {valid!r}; must be a positive timedelta")
 
     def confirm(self, token: str) -> ConsentEntry:
         """Record the consent that was asked for; the same token again returns the stored entry.

@@ -194,7 +194,11 @@ class Contacts(Attached):
         fields = together(changed)
         self._store.update(self._tx, after.id, {field: getattr(after, field) for field in fields})
         for other in self._store.get(self._tx, after.merged).values():
-            filling = [field for field in fields if not is_empty(getattr(other, field))]
+            filling = [
+                field
+                for field in fields
+                if not is_empty(getattr(other, field)) and (field != "first_name" or field in changed)
+            ]
             cleared = emptied(after, filling)
             if cleared:
                 self._store.update(self._tx, other.id, cleared)

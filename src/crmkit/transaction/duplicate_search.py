@@ -153,11 +153,13 @@ class _Search:
 
     def _read_judged(self, tx: Transaction) -> None:
         self.states = dict(rows.read_states(tx.sql))
-        judged = [ids for ids, state in self.states.items() if state != PairState.OPEN]
+        undone = dict.fromkeys(undone_merges(tx.sql), PairState.MERGED)  # the queue shows them as open again
+        states = undone | {ids: state for ids, state in self.states.items() if state != PairState.OPEN}
+        judged = list(states)
         families = read_many_ids(tx.sql, {id for ids in judged for id in ids})
         for one, other in judged:
             first, second = (families.get(id, (id,))[0] for id in (one, other))
-            if first != second and self.states[one, other] == PairState.DISTINCT:
+            if first != second and states[one, other] == PairState.DISTINCT:
                 self.apart.add(_ordered(first, second))
             elif first != second:
                 self.undone |= {first, second}
@@ -240,11 +242,18 @@ def _merge_one(tx: Transaction, loser: UUID, into: UUID, weights: Mapping[Ids, f
         said["fields"] = row["explanation"]
     try:
         with tx.sql.isolated():
+            if _judged_apart(tx, loser, into):
+                return False  # somebody did so while this search went on
             tx.merges.merge(loser, into, reason="duplicate", details=said)
             rows.decide(tx.sql, ids, PairState.MERGED, tx.now, tx.actor)
     except (NotFound, MergeRefused):
         return False  # somebody erased or merged one of them meanwhile
     return True
+
+
+def _judged_apart(tx: Transaction, one: UUID, other: UUID) -> bool:
+    ids, others = tx.contacts.ids(one), tx.contacts.ids(other)
+    return ids[0] != others[0] and _ordered(ids[0], others[0]) in tx.duplicates.apart([*ids, *others])
 
 
 def _ordered(one: UUID, other: UUID) -> Ids:

@@ -91,26 +91,26 @@ class Duplicates:
 
     def _judged_distinct(self, contact_id: UUID) -> set[UUID]:
         own = self._tx.contacts.ids(contact_id)
-        pairs = rows.read_distinct(self._tx.sql, own)
-        return set(_survivors(self._tx, (id for pair in pairs for id in pair)).values()) - {own[0]}
+        return {id for pair in self.apart(own) for id in pair} - {own[0]}
 
     def queue(self, *, limit: int = 100) -> list[DuplicatePair]:
         """Return the pairs that nobody has judged yet, the likeliest first.
 
-        Pairs whose contacts are one by now are left out.
+        Pairs whose contacts are one by now, or were judged distinct under another of their ids, are left out.
 
         Args:
             limit: at most how many.
         """
-        found: list[DuplicatePair] = []
+        found: dict[tuple[UUID, UUID], DuplicatePair] = {}
         last: Mapping[str, Any] | None = None
         while len(found) < limit:
             page = rows.read_open(self._tx.sql, last, max(limit, 100))
-            found += self._pairs(page)
+            for pair in self._pairs(page):
+                found.setdefault(_ordered(pair.first_id, pair.second_id), pair)
             if len(page) < max(limit, 100):
                 break
             last = page[-1]
-        return found[:limit]
+        return list(found.values())[:limit]
 
     def get(self, one: UUID, other: UUID) -> DuplicatePair:
         """Return a pair with what speaks for it.
@@ -198,7 +198,20 @@ class Duplicates:
         told = [
             self._told(row, found) for row in page if row["first_id"] in found and row["second_id"] in found
         ]
-        return [pair for pair in told if pair.first_id != pair.second_id]
+        apart = self.apart({id for contact in found.values() for id in contact.ids})
+        two = (pair for pair in told if pair.first_id != pair.second_id)
+        return [pair for pair in two if _ordered(pair.first_id, pair.second_id) not in apart]
+
+    def apart(self, contact_ids: Iterable[UUID]) -> set[tuple[UUID, UUID]]:
+        """Return the pairs that were judged distinct of any of some contacts, by whom they go on as.
+
+        Args:
+            contact_ids: every id under which the contacts are recorded.
+        """
+        pairs = rows.read_distinct(self._tx.sql, sorted(contact_ids))
+        survivors = _survivors(self._tx, (id for pair in pairs for id in pair))
+        two = ((survivors[one], survivors[other]) for one, other in pairs)
+        return {_ordered(one, other) for one, other in two if one != other}
 
     def _told(self, row: Mapping[str, Any], found: Mapping[UUID, Contact]) -> DuplicatePair:
         sides = [found.get(row[name]) for name in ("first_id", "second_id")]

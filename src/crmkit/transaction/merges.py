@@ -50,6 +50,7 @@ class Merges:
             NotFound: if there is no such contact.
             ValueRefused: if both are the same contact.
             MergeRefused: if the other one goes on as `loser_id` already, so that the merge would be a circle.
+            AlreadyErased: if one of them was erased: what the other one has would be cleared with it.
         """
         self._check(loser_id, into)
         reason = clean(reason, "reason", limit=REASON_LIMIT)
@@ -60,6 +61,8 @@ class Merges:
             first = survivor_of(up, loser_id)
             if first == survivor_of(up, into):
                 return self._already(holding, up, loser_id, into)
+            for id in (loser_id, into):
+                self._tx.privacy.refuse_erased(id)
             merge = Merge(
                 id=self._tx.new_id(),
                 loser_id=first,

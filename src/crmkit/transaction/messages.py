@@ -9,12 +9,13 @@ from uuid import UUID
 import attrs
 
 from crmkit.clock import FOREVER
-from crmkit.consent import Allowed, Refused, known_purpose, may_send
+from crmkit.consent import Allowed, Refused, known_purpose, may_send, present
 from crmkit.contacts import Contact, ContactPoint
 from crmkit.errors import KeyConflict, NotFound, RetryTransaction, ValueRefused
 from crmkit.messages import Delivery, DeliveryState, DeliveryStatus, Message
 from crmkit.purposes import Purpose
 from crmkit.sql import deliveries as rows
+from crmkit.sql.erasures import clear_again
 from crmkit.text import clean
 from crmkit.transaction.standings import Asked, SentDigests, read_standings
 
@@ -68,6 +69,8 @@ class Messages:
         if ids and (twin := self._queued_before_merge(status, ids)):
             return twin
         if rows.claim_delivery(self._tx.sql, status, recipient):
+            if status.state is not DeliveryState.QUEUED and contact_id is not None:
+                clear_again(self._tx.sql, [contact_id], self._tx.now)  # no worker will see that it was erased
             return status
         stored = rows.claimed_delivery(self._tx.sql, status.delivery.key, channel, recipient)
         if not rows.same_message(stored, status):
@@ -109,6 +112,8 @@ class Messages:
             id: shared | self._own_columns(channel, key, id, contacts[id], answers[id], start)
             for id, key in keys.items()
         }
+        unsent = [id for id, row in queued.items() if row["state"] is not DeliveryState.QUEUED]
+        clear_again(self._tx.sql, unsent, self._tx.now)
         if rows.insert_deliveries(self._tx.sql, list(queued.values())):
             return [row["id"] for row in queued.values()]
         return self._queue_rest(key, channel, start, queued)
@@ -156,7 +161,9 @@ class Messages:
             id: Asked(id, digests.of(channel, address), consents=True) for id, address in addresses.items()
         }
         standings = read_standings(self._tx, asked)
-        return {id: may_send(purpose, channel, standings[id], now) for id in addresses}
+        return {
+            id: may_send(purpose, channel, standings[id], present(standings[id], now)) for id in addresses
+        }
 
     def _queued_before_merge(self, status: DeliveryStatus, ids: Sequence[UUID]) -> DeliveryStatus | None:
         """Return the delivery of the same message to another id of the contact, if this one has none."""

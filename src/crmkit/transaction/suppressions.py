@@ -198,7 +198,7 @@ class Suppressions:
             source=clean(source, "source", limit=100),
             actor=self._tx.actor,
             since=since,
-            again_at=since,
+            again_at=min(since, self._tx.now),
         )
         with self._tx.sql.isolated():
             found = rows.claim_suppression(self._tx.sql, one)

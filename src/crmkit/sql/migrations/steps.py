@@ -97,6 +97,18 @@ def create_index(name: str, label: str, *columns: str) -> None:
     _create_index(place, Index(f"{full}_{label}", *(table.c[one] for one in columns)))
 
 
+def change_rows(name: str, statement: str) -> None:
+    """Change rows that are there; the statement must do no harm when it is run again.
+
+    Args:
+        name: of the table, without the prefix.
+        statement: SQL that all three databases know, with {table} where the table's name stands.
+    """
+    place = _place()
+    full = f"{place.schema}.{place.prefix}{name}" if place.schema else place.prefix + name
+    op.execute(text(statement.format(table=full)))
+
+
 def _create_index(place: Place, index: Index) -> None:
     assert index.table is not None
     if not place.has_index(index.table.name, str(index.name)):

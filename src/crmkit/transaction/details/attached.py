@@ -88,12 +88,19 @@ class Attached:
         return self._contacts.update(id, first_name=given)
 
     def withdraw_first_name(self, id: UUID) -> Contact:
-        """Note that a contact may not, or no longer, be called by the first name.
+        """Note that a contact may not, or no longer, be called by the first name; each of its ids loses the permission.
 
         Raises:
             NotFound: if there is no such contact.
         """
-        return self._contacts.update(id, first_name=None)
+        contact = self._contacts.update(id, first_name=None)
+        with self._tx.sql.isolated():
+            for one in self._tx.crm.store.get(self._tx, contact.merged or ()).values():
+                if one.first_name is not None:  # it did not count for the name that is read, and would after an undo
+                    self._tx.crm.store.update(self._tx, one.id, {"first_name": None})
+                    told = ContactUpdated(fields=("first_name",), before={"first_name": one.first_name.how})
+                    self._tx.events.append(told, contact_id=one.id, subject_id=one.id)
+        return contact
 
     def history(self, id: UUID, field: str, *, limit: int = 1000) -> list[FieldChange]:
         """Return how a field of a contact changed, the oldest change first.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -64,8 +65,8 @@ class PersonalFacts:
             purpose=purpose,
             added_at=self._tx.now,
         )
-        for one in self.of(contact_id):
-            if all(getattr(one, name) == getattr(wanted, name) for name in _CONTENT):
+        for one in self._read([contact_id]):
+            if _content(one) == _content(wanted):
                 return one
         event = FactAdded(fact_id=wanted.id, privacy=wanted.privacy, text=wanted.text, on=_iso(wanted.on))
         with self._tx.sql.isolated():
@@ -84,15 +85,21 @@ class PersonalFacts:
         if found is None:
             raise NotFound(f"contact {contact_id} has no fact with the id {fact_id}")
         with self._tx.sql.isolated():
-            remove_rows(self._tx.sql, "contact_facts", ids, id=fact_id)
-            forget_said(self._tx.sql, fact_id)
-            self._tx.events.append(
-                FactRemoved(fact_id=fact_id), contact_id=found.contact_id, subject_id=fact_id
-            )
+            for one in self._read(ids):
+                if _content(one) == _content(found):
+                    remove_rows(self._tx.sql, "contact_facts", ids, id=one.id)
+                    forget_said(self._tx.sql, one.id)
+                    event = FactRemoved(fact_id=one.id)
+                    self._tx.events.append(event, contact_id=one.contact_id, subject_id=one.id)
 
     def of(self, contact_id: UUID) -> list[PersonalFact]:
-        """Return a contact's facts, those without a day first, then by day."""
-        ids = self._tx.contacts.ids(contact_id)
+        """Return a contact's facts, those without a day first, then by day; what two of its ids have is told once."""
+        found: dict[tuple[Any, ...], PersonalFact] = {}
+        for one in self._read(self._tx.contacts.ids(contact_id)):
+            found.setdefault(_content(one), one)
+        return list(found.values())
+
+    def _read(self, ids: Sequence[UUID]) -> list[PersonalFact]:
         rows = read_rows(self._tx.sql, "contact_facts", ids, order=("on_date", "id"))
         return [_fact(row) for row in rows]
 
@@ -106,6 +113,10 @@ class PersonalFacts:
         """
         edges = (_iso(day(start, "start")), _iso(day(end, "end")))
         return [_fact(row) for row in read_between(self._tx.sql, "contact_facts", "on_date", *edges, limit)]
+
+
+def _content(fact: PersonalFact) -> tuple[Any, ...]:
+    return tuple(getattr(fact, name) for name in _CONTENT)
 
 
 def _iso(value: date | None) -> str:

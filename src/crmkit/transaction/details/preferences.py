@@ -12,7 +12,7 @@ from crmkit.errors import RetryTransaction
 from crmkit.events import LogEntry, PreferenceDropped, PreferenceSet
 from crmkit.sql.details import change_rows, read_ids_with, read_rows, remove_rows
 from crmkit.sql.layout.details import latest_preferences
-from crmkit.transaction.details.subject import open_to
+from crmkit.transaction.details.subject import just_after, open_to
 
 if TYPE_CHECKING:
     from crmkit.transaction.unit import Transaction
@@ -61,12 +61,14 @@ class Preferences:
             set_at=self._tx.now,
         )
         ids = open_to(self._tx, contact_id)
-        before = next((one for one in self._read(ids) if _same(one, wanted)), None)
-        if before == wanted:
+        before, own = (
+            next((one for one in self._read(some) if _same(one, wanted)), None) for some in (ids, [contact_id])
+        )
+        if before is not None and before == own == wanted:
             return before
         event = PreferenceSet(kind=wanted.kind, value=wanted.value, before=_said(before), after=_said(wanted))
         with self._tx.sql.isolated():
-            self._write(contact_id, wanted)
+            self._write(contact_id, ids, wanted)
             self._tx.events.append(event, contact_id=contact_id, subject_id=contact_id)
         return wanted
 
@@ -119,15 +121,18 @@ class Preferences:
         rows = latest_preferences(read_rows(self._tx.sql, "contact_preferences", ids))
         return [_preference(row) for row in sorted(rows, key=lambda row: (row.kind, row.value))]
 
-    def _write(self, contact_id: UUID, wanted: Preference) -> None:
+    def _write(self, contact_id: UUID, ids: Sequence[UUID], wanted: Preference) -> None:
         table = self._tx.sql.tables["contact_preferences"]
+        others = [id for id in ids if id != contact_id]
+        key = {"kind": wanted.kind, "value": wanted.value}
+        rivals = read_rows(self._tx.sql, "contact_preferences", others, **key) if others else []
         said = {
             "liking": wanted.liking,
             "confidence": wanted.confidence,
             "source": wanted.source,
-            "set_at": wanted.set_at,
+            "set_at": just_after(wanted.set_at, rivals),
         }
-        key = {"contact_id": contact_id, "kind": wanted.kind, "value": wanted.value}
+        key = {"contact_id": contact_id} | key
         if self._tx.sql.claim(table, key | said):
             return
         change_rows(self._tx.sql, "contact_preferences", said, **key)

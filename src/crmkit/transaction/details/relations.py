@@ -72,7 +72,7 @@ class Relations:
         theirs = self._tx.contacts.get(other_id).ids if other_id else ()
         if set(mine) & set(theirs):
             raise ValueRefused(f"contact {contact_id} cannot be its own {wanted.kind}")
-        for one in self._read(mine, ended=False):
+        for one in self._sides([contact_id], ended=False):
             same_other = one.other_id in theirs if theirs else one.other_name == wanted.other_name
             if one.kind == wanted.kind and same_other:
                 return one
@@ -82,7 +82,7 @@ class Relations:
         return wanted
 
     def end(self, relation_id: UUID, *, at: datetime | None = None) -> None:
-        """Note that a relation has ended; one that has ended already is left alone.
+        """Note that a relation has ended, whichever of a contact's ids it was noted for; one that has ended stays so.
 
         Args:
             relation_id: which.
@@ -95,14 +95,12 @@ class Relations:
         rows = read_rows(self._tx.sql, "contact_relations", [relation_id], by="id", locked=True)
         if not rows:
             raise NotFound(f"no relation has the id {relation_id}")
-        row = rows[0]
-        if row.ended_at != FOREVER:
-            return
-        event = RelationEnded(relation_id=relation_id, kind=row.kind)
         with self._tx.sql.isolated():
-            change_rows(self._tx.sql, "contact_relations", {"ended_at": at}, id=relation_id)
-            for contact_id in _sides(row.contact_id, row.other_id):
-                self._tx.events.append(event, contact_id=contact_id, subject_id=relation_id, occurred_at=at)
+            for row in self._twins(rows[0]):
+                event = RelationEnded(relation_id=row.id, kind=row.kind)
+                change_rows(self._tx.sql, "contact_relations", {"ended_at": at}, id=row.id)
+                for contact_id in _sides(row.contact_id, row.other_id):
+                    self._tx.events.append(event, contact_id=contact_id, subject_id=row.id, occurred_at=at)
 
     def of(self, contact_id: UUID, *, kind: str = "", ended: bool = False) -> list[Relation]:
         """Return how others stand to a contact, noted from either side.
@@ -115,12 +113,31 @@ class Relations:
         found = self._read(self._tx.contacts.ids(contact_id), ended=ended)
         return [one for one in found if not kind or one.kind == kind.casefold()]
 
+    def _twins(self, row: Any) -> list[Any]:
+        """Return the rows that read as one relation that stands, noted from either side for any id of both."""
+        if row.ended_at != FOREVER:
+            return []
+        ids = self._tx.contacts.ids(row.contact_id)
+        theirs = (NOBODY,) if row.other_id == NOBODY else self._tx.contacts.ids(row.other_id)
+        standing: dict[str, Any] = {"ended_at": FOREVER, "locked": True}
+        found = read_rows(
+            self._tx.sql, "contact_relations", ids, kind=row.kind, other_id=theirs, other_name=row.other_name, **standing
+        )
+        if row.other_id != NOBODY:
+            turned = read_rows(self._tx.sql, "contact_relations", theirs, other_id=ids, **standing)
+            found += [one for one in turned if inverse(one.kind) == row.kind]
+        return found
+
     def _read(self, ids: Sequence[UUID], *, ended: bool) -> list[Relation]:
+        return list(_distinct(self._sides(ids, ended=ended)))
+
+    def _sides(self, ids: Sequence[UUID], *, ended: bool) -> Iterable[Relation]:
+        """Yield the relations that were noted for ids, from their side."""
         equal: dict[str, Any] = {} if ended else {"ended_at": FOREVER}
         sql, order = self._tx.sql, ("ended_at", "id")
         own = [_own(row) for row in read_rows(sql, "contact_relations", ids, order=order, **equal)]
         others = read_rows(sql, "contact_relations", ids, by="other_id", order=order, **equal)
-        return list(_distinct(self._today([*own, *(_turned(row) for row in others)], ids)))
+        return self._today([*own, *(_turned(row) for row in others)], ids)
 
     def _today(self, found: Sequence[Relation], ids: Sequence[UUID]) -> Iterable[Relation]:
         """Name the other sides by whom they go on as; leave out those who go on as the contact itself."""

@@ -55,10 +55,12 @@ class Stages:
         self._tx.privacy.refuse_erased(contact_id)
         with self._tx.sql.isolated():
             if contact.stage is not wanted:
-                self._change(contact, wanted, "staff", reason)
+                self._change(contact, contact_id, wanted, reason)
             kept = rows.read_kept(self._tx.sql, contact.ids)
-            if contact.stage is not wanted or not _standing(contact, kept):
-                self._keep(contact, kept, self._tx.now, FOREVER)
+            said = _standing(contact, kept)
+            if contact.stage is not wanted or said is None or contact_id not in (contact.id, said.contact_id):
+                # also where it was addressed, which is somebody else's once the merge is undone
+                self._keep({contact.id, contact_id}, kept, self._tx.now, FOREVER)
         return self._tx.contacts.get(contact_id)
 
     def release(self, contact_id: UUID) -> Stage:
@@ -69,10 +71,10 @@ class Stages:
         """
         contact = self._tx.contacts.get(contact_id)
         kept = rows.read_kept(self._tx.sql, contact.ids)
-        if _standing(contact, kept):
+        if said := _standing(contact, kept):
             with self._tx.sql.isolated():
-                self._keep(contact, kept, FOREVER, self._tx.now)
-                self._tx.events.append(StageReleased(), contact_id=contact.id, subject_id=contact.id)
+                self._keep({said.contact_id, contact_id} & kept.keys(), kept, FOREVER, self._tx.now)
+                self._tx.events.append(StageReleased(), contact_id=contact_id, subject_id=contact_id)
         return self.derive(contact_id)
 
     def derive(self, contact_id: UUID) -> Stage:
@@ -90,16 +92,16 @@ class Stages:
         return self._tx.contacts.history(contact_id, "stage", limit=limit)
 
     def _keep(
-        self, contact: Contact, kept: Mapping[UUID, rows.Kept], kept_at: datetime, due_at: datetime
+        self, ids: Iterable[UUID], kept: Mapping[UUID, rows.Kept], kept_at: datetime, due_at: datetime
     ) -> None:
-        told = [rows.Kept(id, kept_at, FOREVER) for id in contact.ids[1:] if id in kept]
-        rows.write_many(self._tx.sql, [rows.Kept(contact.id, kept_at, due_at), *told], kept)
+        rows.write_many(self._tx.sql, [rows.Kept(id, kept_at, due_at) for id in sorted(ids)], kept)
 
-    def _change(self, contact: Contact, stage: Stage, why: str, reason: str) -> None:
-        event = StageChanged(before=contact.stage, after=stage, why=why, reason=reason)
+    def _change(self, contact: Contact, addressed: UUID, stage: Stage, reason: str) -> None:
+        event = StageChanged(before=contact.stage, after=stage, why="staff", reason=reason)
         self._tx.contacts.refresh()
-        self._tx.crm.store.update(self._tx, contact.id, {"stage": stage})
-        self._tx.events.append(event, contact_id=contact.id, subject_id=contact.id)
+        for id in sorted({contact.id, addressed}):
+            self._tx.crm.store.update(self._tx, id, {"stage": stage})
+        self._tx.events.append(event, contact_id=addressed, subject_id=addressed)
 
 
 @attrs.frozen
@@ -111,9 +113,13 @@ class _Decided:
     before: rows.Kept | None
 
     @property
-    def after(self) -> rows.Kept:
-        kept_at = self.before.kept_at if self.before and self.verdict.kept else FOREVER
-        return rows.Kept(self.contact.id, kept_at, self.verdict.due_at)
+    def after(self) -> rows.Kept | None:
+        """What its row is to say; None where staff's word is about another id, with which it goes once they part."""
+        if self.before is None or not self.verdict.kept:
+            return rows.Kept(self.contact.id, FOREVER, self.verdict.due_at)
+        if self.before.contact_id != self.contact.id:
+            return None
+        return rows.Kept(self.contact.id, self.before.kept_at, self.verdict.due_at)
 
 
 def derive_stages(tx: Transaction, ids: Iterable[UUID]) -> int:
@@ -132,7 +138,8 @@ def derive_stages(tx: Transaction, ids: Iterable[UUID]) -> int:
     others = [id for one in decided for id in one.contact.ids[1:] if id in kept]
     with tx.sql.isolated():
         rows.never_due(tx.sql, [*others, *_vanished(wanted, contacts)])
-        rows.write_many(tx.sql, [one.after for one in decided if one.after != kept.get(one.contact.id)], kept)
+        after = [one.after for one in decided if one.after is not None]
+        rows.write_many(tx.sql, [one for one in after if one != kept.get(one.contact_id)], kept)
         changed = _written(tx, [one for one in decided if one.contact.stage is not one.verdict.stage])
         tx.events.append_new([_told(tx, one) for one in changed])
     return len(changed)
@@ -186,6 +193,7 @@ def _vanished(wanted: Iterable[UUID], contacts: Mapping[UUID, Contact]) -> list[
 
 
 def _standing(contact: Contact, kept: Mapping[UUID, rows.Kept]) -> rows.Kept | None:
-    """Return what staff said: about the contact that goes on, else about another of its ids."""
-    said = [kept[id] for id in contact.ids if id in kept and kept[id].kept_at != FOREVER]
+    """Return what staff said: about the contact that goes on, or where nobody ever looked at it about another id."""
+    asked = contact.ids[:1] if contact.id in kept else contact.ids
+    said = [kept[id] for id in asked if id in kept and kept[id].kept_at != FOREVER]
     return said[0] if said else None

@@ -37,21 +37,21 @@ class Tags:
             ValueRefused: if a tag is empty or too long; nothing changes.
         """
         wanted = sorted({tag_of(tag) for tag in tags})
-        ids = open_to(self._tx, contact_id)
-        had = self._read(ids)
+        rows = read_rows(self._tx.sql, "contact_tags", open_to(self._tx, contact_id))
+        own = {row.tag for row in rows if row.contact_id == contact_id}
         table, now = self._tx.sql.tables["contact_tags"], self._tx.now
         with self._tx.sql.isolated():
             added = [
                 tag
                 for tag in wanted
-                if tag not in had
+                if tag not in own
                 and self._tx.sql.claim(table, {"contact_id": contact_id, "tag": tag, "added_at": now})
             ]
             if added:
                 self._tx.events.append(
                     TagsChanged(added=tuple(added)), contact_id=contact_id, subject_id=contact_id
                 )
-        return tuple(sorted({*had, *wanted}))
+        return tuple(sorted({row.tag for row in rows} | {*wanted}))
 
     def remove(self, contact_id: UUID, *tags: str) -> tuple[str, ...]:
         """Take tags away from a contact and return those that it still has; those it does not have are left alone.

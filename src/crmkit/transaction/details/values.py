@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from crmkit.expressions.custom import Value, checked, kept, restored, written
 from crmkit.settings import did_you_mean
 from crmkit.sql.details import read_many, read_rows, remove_rows
 from crmkit.sql.layout.details import latest_values
-from crmkit.transaction.details.subject import open_to
+from crmkit.transaction.details.subject import just_after, open_to
 
 if TYPE_CHECKING:
     from crmkit.transaction.unit import Transaction
@@ -46,7 +47,8 @@ class Values:
         wanted = {name: self._checked(name, value) for name, value in values.items()}
         ids = open_to(self._tx, contact_id)
         before = self._read(ids)
-        changed = [name for name in sorted(wanted) if before.get(name) != wanted[name]]
+        own = self._read([contact_id]) if len(ids) > 1 else before
+        changed = [name for name in sorted(wanted) if not before.get(name) == own.get(name) == wanted[name]]
         if not changed:
             return before
         event = ValuesSet(
@@ -55,8 +57,8 @@ class Values:
             after={name: written(wanted[name]) for name in changed if wanted[name] is not None},
         )
         with self._tx.sql.isolated():
-            self._clear(contact_id, ids, {name: wanted[name] for name in changed})
-            self._write(contact_id, {name: wanted[name] for name in changed})
+            at = self._clear(contact_id, ids, {name: wanted[name] for name in changed})
+            self._write(contact_id, {name: wanted[name] for name in changed}, at)
             self._tx.events.append(event, contact_id=contact_id, subject_id=contact_id)
         after = before | {name: value for name, value in wanted.items() if value is not None}
         return {name: value for name, value in sorted(after.items()) if wanted.get(name, value) is not None}
@@ -100,22 +102,22 @@ class Values:
                 kept.setdefault(row.field, []).append((row.text, row.number))
         return {name: restored(fields[name], kept[name]) for name in sorted(kept)}
 
-    def _clear(self, contact_id: UUID, ids: Sequence[UUID], values: Mapping[str, Value | None]) -> None:
-        """Remove what would be read instead of the new values, or beside them.
+    def _clear(self, contact_id: UUID, ids: Sequence[UUID], values: Mapping[str, Value | None]) -> datetime:
+        """Remove what would be read instead of the new values, or beside them; return since when these are to hold.
 
         What others who go on as this contact had before stays: it reads again once they part.
         """
         rows = read_rows(self._tx.sql, "contact_values", ids, field=tuple(values)) if len(ids) > 1 else []
-        rivals = {row.field for row in rows if row.set_at >= self._tx.now and row.contact_id != contact_id}
-        everywhere = tuple(name for name, value in values.items() if value is None or name in rivals)
+        everywhere = tuple(name for name, value in values.items() if value is None)
         alone = tuple(name for name in values if name not in everywhere)
         if alone:
             remove_rows(self._tx.sql, "contact_values", [contact_id], field=alone)
         if everywhere:
             remove_rows(self._tx.sql, "contact_values", ids, field=everywhere)
+        return just_after(self._tx.now, [row for row in rows if row.contact_id != contact_id])
 
-    def _write(self, contact_id: UUID, values: Mapping[str, Value | None]) -> None:
-        table, now = self._tx.sql.tables["contact_values"], self._tx.now
+    def _write(self, contact_id: UUID, values: Mapping[str, Value | None], at: datetime) -> None:
+        table = self._tx.sql.tables["contact_values"]
         for name, value in values.items():
             rows = [] if value is None else kept(self.field(name), value)
             first = 1 if isinstance(value, frozenset) else 0
@@ -126,7 +128,7 @@ class Values:
                     "place": place,
                     "text": text,
                     "number": number,
-                    "set_at": now,
+                    "set_at": at,
                 }
                 if not self._tx.sql.claim(table, row):
                     raise RetryTransaction(f"field {name!r} is being set by another transaction")
