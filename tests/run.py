@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+from servers import own_servers
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("unit", "repo", "properties", "sql", "conformance", "e2e", "docs", "compat")
 ALLOWED_SKIP = "not in CI:"
@@ -105,7 +107,9 @@ def main(argv: list[str]) -> int:
     split = argv.index("--") if "--" in argv else len(argv)
     folders, arguments = argv[:split], argv[split + 1 :]
     chosen = [folder for folder in folders if (ROOT / folder).exists()] if folders else test_folders(ROOT)
-    results = [run_folder(folder, arguments) for folder in chosen]
+    with own_servers() as urls:
+        os.environ.update(urls)
+        results = [run_folder(folder, arguments) for folder in chosen]
     return conclude(results, ci=os.environ.get("CI", "").lower() in ("1", "true"))
 
 

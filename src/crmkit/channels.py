@@ -109,7 +109,7 @@ class ChannelSpec:
     Args:
         name: unique among the plugins of one CRM.
         address_kind: which contact points it writes to.
-        scope: the network or system of these points, if the kind has several.
+        scope: the network of handles, or the system of external ids; of other kinds empty.
         dedup: how a repeat is told from a new delivery.
         timeout: how long one send may take.
         batch: how many deliveries a worker claims at once.
@@ -123,6 +123,13 @@ class ChannelSpec:
     batch: int = 100
 
     def __attrs_post_init__(self) -> None:
+        if self.address_kind in (PointKind.HANDLE, PointKind.EXTERNAL) and not self.scope:
+            # else nobody could tell which of an address's suppressions are meant
+            raise ValueRefused(
+                f"channel {self.name!r} writes to {self.address_kind} points; give their network or system as scope"
+            )
+        if self.address_kind is PointKind.HANDLE:  # as handles have it, whatever its case
+            object.__setattr__(self, "scope", self.scope.casefold())
         if not 1 <= self.batch <= 10_000:
             raise ValueRefused(f"channel {self.name!r}: batch is {self.batch}, must be 1 to 10000")
         if self.timeout <= timedelta(0):

@@ -286,6 +286,70 @@ def test_events_from_before_there_were_digests_are_sealed_as_well(monkeypatch: p
     assert not verify(crm).intact
 
 
+def test_events_from_before_there_were_digests_are_whole_also_before_they_are_sealed() -> None:
+    crm = memory_crm()
+    with crm.begin() as tx:
+        tx.contacts.add("Ann")
+    with crm.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE crm_events SET digest = ''")
+        connection.exec_driver_sql("UPDATE crm_event_personal SET salt = ''")
+    crm.transact(lambda tx: number_events(tx.sql, 10))
+    assert (verify(crm).broken, verify(crm).unsealed) == (None, 1)
+    real_seals.seal_events(crm)
+    with crm.begin() as tx:
+        held = tx.contacts.add("Ben")  # an event with personal values, as `UnknownEvent`s may have none
+        tx.events.append(ContactErased(reason="x"), contact_id=held.id)
+    crm.transact(lambda tx: number_events(tx.sql, 10))
+    real_seals.seal_events(crm)
+    with crm.engine.begin() as connection:  # invented for an event that never had any
+        connection.exec_driver_sql(
+            "INSERT INTO crm_event_personal (event_id, data, salt) "
+            "SELECT id, '{}', '' FROM crm_events WHERE type = 'ContactErased'"
+        )
+    assert "personal values were altered" in str(verify(crm).broken)
+
+
+def test_a_log_that_is_written_and_sealed_meanwhile_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    crm = sealed_log(monkeypatch)
+
+    def meanwhile(name: str, act: Callable[[], Any]) -> None:
+        """Let somebody else act once, just before a step of the verifying."""
+        step, acts = getattr(real_audit, name), iter([act])
+
+        def stepped(*given: Any) -> Any:
+            for one in acts:
+                one()
+            return step(*given)
+
+        monkeypatch.setattr(real_audit, name, stepped)
+
+    def write() -> None:
+        with crm.begin() as tx:
+            tx.contacts.add("Late")
+        crm.transact(lambda tx: number_events(tx.sql, 100))
+        real_seals.seal_events(crm)
+
+    tail = real_audit._Walk._tail
+    acts = iter([write, write])
+
+    def late(walk: Any, tx: Any) -> Any:
+        return tail(walk, tx)
+
+    monkeypatch.setattr(real_audit._Walk, "_tail", late)
+    transact = type(crm).transact
+
+    def before(self: CRM, function: Any, *args: Any, **options: Any) -> Any:
+        if getattr(function, "__name__", "") == "late":
+            for act in acts:
+                act()
+                break
+        return transact(self, function, *args, **options)
+
+    monkeypatch.setattr(type(crm), "transact", before)
+    found = verify(crm)
+    assert found.broken is None and (found.sealed, found.unsealed) == (16, 0)
+
+
 def test_an_event_is_proven_to_who_has_the_seal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     crm = sealed_log(monkeypatch)
     with crm.begin() as tx:

@@ -500,7 +500,7 @@ def test_a_message_goes_to_more_contacts_than_a_statement_has_parameters(sqlite_
 
 def test_no_error_of_ours_shows_a_customers_data(database_url: str) -> None:
     crm = shop(database_url)
-    row = {"event_id": crm.new_id(), "data": {"name": "Ann of Cleves"}}
+    row = {"event_id": crm.new_id(), "data": {"name": "Ann of Cleves"}, "salt": ""}
     crm.transact(lambda tx: tx.sql.insert(tx.table("event_personal"), [row]))
     with pytest.raises(IntegrityError) as caught, crm.begin() as tx:
         tx.sql.insert(tx.table("event_personal"), [row])

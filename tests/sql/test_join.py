@@ -9,16 +9,20 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, event, insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from crmkit import (
     CRM,
     ConfigError,
+    Contact,
     ContactPoint,
     TransactionError,
     TransactionPoisoned,
     TransactionRequired,
 )
+from crmkit.clock import FOREVER
+from crmkit.sql.imports import read_import
 from sql.hosts import counts, drivers, host_orders, mysql_drivers, order, shop
 
 
@@ -145,6 +149,48 @@ def test_every_driver_is_joined_as_its_host_configures_it(database_url: str) -> 
         raw.commit()
         raw.close()
         assert counts(crm)[1] == before + 2, name
+
+
+def test_many_rows_are_written_through_every_driver(database_url: str) -> None:
+    crm = shop(database_url)
+    for name, connect in drivers(crm.engine).items():
+        raw = connect()
+        tx = crm.join(raw)
+        people = [Contact(id=tx.new_id(), name=f"{name} \\N {n} ნ") for n in range(60)]
+        tx.contacts.add_many(people)
+        again = [
+            {"what": "", "file": ""}
+            | {"key": f"{name} {n % 59}", "taken": n, "rejects_size": 0, "report": {"n": [None, n]}}
+            | {"started_at": tx.now, "finished_at": FOREVER}
+            for n in range(60)
+        ]
+        with pytest.raises(IntegrityError), tx.sql.isolated():
+            tx.sql.insert(crm.tables["imports"], again)
+        tx.sql.insert(crm.tables["imports"], again[:59])
+        found = tx.contacts.get_many([one.id for one in people])
+        assert all(found[one.id].name == one.name for one in people)
+        assert read_import(tx.sql, f"{name} 7").report == {"n": [None, 7]}
+        raw.rollback()
+        raw.close()
+
+
+def test_many_rows_are_written_whatever_the_hosts_engine_is_set_to(sqlite_url: str) -> None:
+    crm = shop(sqlite_url)
+    with Session(create_engine(crm.engine.url, paramstyle="named")) as session:
+        tx = crm.join(session)
+        people = [Contact(id=tx.new_id(), name=f"Ann {n}") for n in range(60)]
+        assert len(tx.contacts.add_many(people)) == 60
+
+
+def test_a_connection_that_is_lost_while_many_rows_are_written_is_told(postgresql_url: str) -> None:
+    crm = shop(postgresql_url)
+    refused = pytest.raises(TransactionPoisoned, match="the database ended the transaction")
+    with refused, crm.begin() as tx:
+        rows = [{"contact_id": tx.new_id(), "tag": "vip", "added_at": tx.now} for _ in range(60)]
+        process = tx.sql.connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        with crm.engine.connect() as other:
+            other.exec_driver_sql(f"SELECT pg_terminate_backend({process})")
+        tx.sql.insert(crm.tables["contact_tags"], rows)
 
 
 def test_a_driver_connection_is_guarded(database_url: str) -> None:

@@ -634,3 +634,73 @@ def test_forever_is_not_a_day_in_an_answer() -> None:
     assert FOREVER.isoformat() not in str(
         may_send(NEWS, "email", Standing(entries=(said("pending", 1),)), day(2))
     )
+
+
+@pytest.mark.parametrize("refuse", ["withdraw", "unsubscribe", "complaint"])
+def test_a_refusal_that_a_clock_which_was_ahead_has_dated_holds_at_once(shop: Shop, refuse: str) -> None:
+    with shop.crm.begin() as tx:
+        tx.consents.grant(shop.ann, "news", source="form")
+        tx.messages.queue(
+            Message(topic="t", purpose="news", text="x"), channel="email", key="k", contact_id=shop.ann
+        )
+    shop.wait(hours=1)
+    with shop.crm.begin() as tx:
+        if refuse == "withdraw":
+            tx.consents.withdraw(shop.ann, "news")
+        elif refuse == "unsubscribe":
+            tx.consents.unsubscribe(tx.consents.unsubscribe_token("news", to=ANN))
+        else:
+            tx.suppressions.add(ANN, "complaint")
+    shop.clock.set(shop.clock() - timedelta(minutes=30))
+    assert not shop.may()
+    shop.crm.run_due()
+    assert shop.channel.deliveries == []
+    with shop.crm.begin() as tx:
+        again = tx.messages.queue(
+            Message(topic="t", purpose="news", text="x"), channel="email", key="l", contact_id=shop.ann
+        )
+        assert again.state is DeliveryState.SUPPRESSED
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_refusal_comes_after_what_it_takes_back_whatever_the_clocks_say(shop: Shop, asked: bool) -> None:
+    shop.wait(minutes=1)  # this clock is ahead
+    with shop.crm.begin(actor=f"contact:{shop.ann}") as tx:
+        tx.consents.grant(shop.ann, "news", source="form")
+    request = Shop.ask(shop, channel="email") if not asked else None
+    shop.clock.set(shop.clock() - timedelta(seconds=30))
+    with shop.crm.begin() as tx:
+        tx.consents.withdraw(shop.ann, "news")
+    shop.wait(hours=1)
+    assert shop.may().reason.value == "withdrawn"  # type: ignore[union-attr]
+    assert request is None or not request.token
+
+
+def test_a_suppression_for_later_holds_from_then_on(shop: Shop) -> None:
+    with shop.crm.begin(actor=f"contact:{shop.ann}") as tx:
+        tx.suppressions.add(ANN, "unsubscribe", at=shop.clock() + timedelta(days=1))
+        shop.wait(hours=1)
+        tx.consents.grant(shop.ann, "news", source="form")
+    assert shop.may()
+    shop.wait(days=1)
+    assert shop.may().reason.value == "suppressed"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("network", ["chat", "Chat"])
+def test_a_handle_is_suppressed_on_its_own_network(network: str) -> None:
+    channel = RecordingChannel("chat", address_kind="handle", scope=network)
+    crm = memory_crm(plugins=[channel])
+    crm.adopt()
+    here, elsewhere = ContactPoint.handle(network, "ann"), ContactPoint.handle("other", "ann")
+    with crm.begin() as tx:
+        ann = tx.contacts.add("Ann", points=[here]).id
+        tx.suppressions.add(here, "complaint")
+        message = Message(topic="t", text="x")
+        tx.messages.queue(message, channel="chat", key="k", contact_id=ann)
+        tx.messages.queue(message, channel="chat", key="k", to=here)
+        with pytest.raises(ValueRefused, match="not to handle:other:ann"):
+            tx.messages.queue(message, channel="chat", key="l", to=elsewhere)
+    crm.run_due()
+    assert channel.deliveries == []
+    with pytest.raises(ValueRefused, match="give their network or system as scope"):
+        RecordingChannel("chat", address_kind="handle")

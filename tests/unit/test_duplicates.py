@@ -230,6 +230,38 @@ def test_what_was_unmerged_is_not_merged_again_by_itself(crm: CRM) -> None:
         assert (pair.first_id, pair.second_id) == (ann.id, twin.id)
 
 
+def test_an_undone_merge_is_remembered_by_every_later_search(crm: CRM) -> None:
+    ann, twin = add_ann(crm), add_ann(crm)
+    with crm.begin() as tx:  # by hand: no search has ever seen the pair
+        tx.merges.unmerge(tx.merges.merge(twin.id, into=ann.id).id)
+    assert [crm.find_duplicates(merge=True).merged for _ in range(3)] == [0, 0, 0]
+
+
+def test_what_is_judged_distinct_while_a_search_goes_on_is_not_merged(crm: CRM) -> None:
+    ann, twin = add_ann(crm), add_ann(crm)
+
+    def judge(what: str, done: int, every: int) -> None:
+        if what == "merging":
+            with crm.begin() as tx:
+                tx.duplicates.reject(ann.id, twin.id)
+
+    assert crm.find_duplicates(merge=True, progress=judge).merged == 0
+    with crm.begin() as tx:
+        assert tx.contacts.get(twin.id).id == twin.id
+        assert tx.duplicates.get(ann.id, twin.id).state == "distinct"
+
+
+def test_the_queue_knows_pairs_under_every_id_of_who_was_merged(crm: CRM) -> None:
+    ann, twin, third = add_ann(crm), add_ann(crm), add_ann(crm)
+    crm.find_duplicates()
+    with crm.begin() as tx:
+        tx.duplicates.accept(ann.id, twin.id)
+        (pair,) = tx.duplicates.queue()  # it was found under both ids
+        tx.duplicates.reject(pair.first_id, pair.second_id)
+        assert (pair.first_id, pair.second_id) == (ann.id, third.id)
+        assert tx.duplicates.queue() == []
+
+
 def test_pairs_that_are_alike_no_longer_leave_the_queue(crm: CRM) -> None:
     add_ann(crm)
     twin = add_ann(crm)

@@ -194,3 +194,50 @@ def test_an_event_told_again_after_an_erasure_is_the_stored_one() -> None:
         assert (again.id, again.event, again.erased) == (told.id, ContactAdded(), True)
         with pytest.raises(KeyConflict):  # what is not personal still tells facts apart
             tx.events.append(ContactErased(reason="Ann"), key="k", contact_id=ann)
+
+
+@pytest.mark.parametrize("purpose", ["service", "news"])
+@pytest.mark.parametrize("many", [False, True])
+def test_what_is_queued_to_somebody_erased_and_goes_to_nobody_is_cleared(purpose: str, many: bool) -> None:
+    clock = FakeClock()
+    crm = memory_crm(clock=clock, plugins=[RecordingChannel()])
+    with crm.begin() as tx:
+        ann = tx.contacts.add("Ann", points=[ANN]).id
+    crm.erase(ann)
+    for _ in range(4):
+        clock.advance(days=2)
+        crm.run_due()
+    message = Message(topic="hi", purpose=purpose, text="Dear Ann")
+    with crm.begin() as tx:
+        if many:
+            tx.messages.queue_many(message, channel="email", key="m", contact_ids=[ann])
+        else:
+            tx.messages.queue(message, channel="email", key="m", contact_id=ann)
+    clock.advance(minutes=1)
+    crm.run_due()
+    with crm.begin() as tx:
+        (status,) = tx.messages.list()
+        assert (status.state, status.reason, status.delivery.text) == ("suppressed", "erased", "")
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        ContactPoint.email("Ann@Straße.example"),
+        ContactPoint.postal("1, Main St: left\nTown", "DE"),
+        ContactPoint.postal("1, Main St: left\nTown"),
+        ContactPoint.handle("Chat", "@Ann.Lee"),
+        ContactPoint.external("shop", "A17"),
+    ],
+    ids=str,
+)
+def test_what_went_to_a_point_that_was_taken_away_is_found(point: ContactPoint) -> None:
+    crm = memory_crm()
+    with crm.begin() as tx:
+        ann = tx.contacts.add("Ann", points=[point]).id
+        tx.messages.queue(Message(topic="hi", text="Dear"), channel="post", key="m", to=point)
+        tx.contacts.points.remove(ann, point)
+    crm.erase(ann)
+    with crm.begin() as tx:
+        (status,) = tx.messages.list()
+        assert (status.delivery.address, status.delivery.text) == ("", "")

@@ -130,6 +130,24 @@ class Languages:
         return self.greetings
 
 
+@pytest.mark.parametrize(
+    "given, family",
+    [
+        ("José", "Jose"),
+        ("Maria", "MariaSantos"),
+        ("Ann", "O'Ann"),
+        ("Ann", "Ａｎｎ"),
+        ("Ann", "A\u00adnn"),
+        ("A\u200bnn", "Ann"),
+        ("Ann’", "Ann"),
+    ],
+)
+@pytest.mark.parametrize("locale", ["en", "fil", "ka", "vi"])
+def test_a_family_name_that_hides_the_first_name_is_not_used(given: str, family: str, locale: str) -> None:
+    hidden = person(given=given, family=family, gender="f", name_order="given_first")
+    assert greeting(hidden, locale=locale) == greeting(person(gender="f"), locale=locale)
+
+
 def test_a_plugin_brings_a_language_or_replaces_one() -> None:
     crm = memory_crm(plugins=[Languages((Greeting("de", german), Greeting("EN", lambda who, medium: "Hi,")))])
     assert crm.greeting(ann(locale="de_AT")) == "Guten Tag Lee,"

@@ -250,3 +250,27 @@ def test_import_never_clears_a_suppression(crm: CRM, tmp_path: Path) -> None:
     with crm.begin() as tx:
         assert tx.suppressions.find(ann)
         assert not tx.consents.may_send(contact.id, "news", "email", tx.now)
+
+
+def test_the_file_itself_is_no_file_of_rejects(crm: CRM, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("name,email\nAnn,ann@example.com\n")
+    for dry_run in (True, False):
+        with pytest.raises(ValueRefused, match="overwrite the file itself"):
+            import_contacts(crm, look(path), rejects=path, dry_run=dry_run)
+    assert path.read_text().endswith("ann@example.com\n")
+
+
+def test_a_row_with_the_id_of_a_contact_that_was_merged_is_taken(crm: CRM, tmp_path: Path) -> None:
+    with crm.begin() as tx:
+        ann, other = tx.contacts.add("Ann"), tx.contacts.add("Anna")
+        tx.merges.merge(other.id, into=ann.id)
+    rows = [f"{other.id},Ann,a{n}@example.com,t{n}" for n in (1, 2)]
+    report = take(crm, tmp_path / "a.csv", "\n".join(["id,name,email,tags", *rows]))
+    assert (report.updated, report.unchanged) == (2, 0)
+    with crm.begin() as tx:
+        assert [point.value for point in tx.contacts.get(ann.id).points] == [
+            "a1@example.com",
+            "a2@example.com",
+        ]
+        assert tx.contacts.tags.of(ann.id) == ("t1", "t2")

@@ -385,3 +385,21 @@ def _over(table: Table, **arguments: Any) -> CRM:
     crm = memory_crm(contacts=MappedContacts(table=table, **arguments))
     table.metadata.create_all(crm.engine)
     return crm
+
+
+def test_segments_see_what_merged_contacts_fill() -> None:
+    crm = shop(where={})
+    with Session(crm.engine) as session, session.begin():
+        session.add(Customer(full_name="", mail="c@example.com"))
+    with crm.begin() as tx:
+        known = [tx.contacts.find(EMAIL(f"{name}@example.com")) for name in ("c", "ben")]
+        nameless, ben = (one.id for one in known if one is not None)
+        tx.contacts.update(ben, honorific="Dr", birth_date="1980-01-01", stage=Stage.LOYAL)
+        tx.merges.merge(ben, into=nameless)
+    with crm.begin() as tx:
+        assert tx.contacts.get(nameless).name == "Ben"
+        for field, value in (("name", '"Ben"'), ("honorific", '"Dr"'), ("stage", '"loyal"')):
+            question = tx.segments.ask(f"contact.{field} == {value}")
+            assert [one.id for one in question.members()] == [nameless], field
+            assert question.contains(nameless), field
+        assert tx.segments.ask('contact.birth_date < date("1981-01-01")').count() == 1

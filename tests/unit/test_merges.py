@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,11 +14,17 @@ from sqlalchemy import MetaData, PrimaryKeyConstraint
 
 from crmkit import (
     CRM,
+    AlreadyErased,
     ConfigError,
     ContactPoint,
     ContactsMerged,
     ContactsUnmerged,
     ContactUpdated,
+    Field,
+    FieldType,
+    Money,
+    Order,
+    OrderLine,
     PointTaken,
     Transaction,
     hookimpl,
@@ -27,7 +33,7 @@ from crmkit.cli import main
 from crmkit.contacts import FirstNamePermission
 from crmkit.contacts.merged import edge_towards, path, survivor_of
 from crmkit.sql import Id, Minor, Text, column, merged_rows, table
-from crmkit.testing import MemoryContacts, memory_crm
+from crmkit.testing import FakeClock, MemoryContacts, memory_crm
 
 
 def email(who: str) -> ContactPoint:
@@ -59,7 +65,7 @@ def test_empty_fields_are_filled_and_the_parts_of_a_name_go_together(tx: Transac
     found = tx.contacts.get(annie.id)
     assert (found.id, found.name, found.given_name) == (ann.id, "A. Example", "")
     assert (found.locale, found.gender, found.zone, found.business) == ("en", "f", "Asia/Tbilisi", True)
-    assert (found.birth_date, found.first_name) == (date(1980, 2, 29), by)
+    assert (found.birth_date, found.first_name) == (date(1980, 2, 29), None)  # hers is for the name Anna
     assert found.ids == (ann.id, *sorted([anna.id, annie.id]))
 
 
@@ -132,6 +138,160 @@ def test_paths_end_even_where_the_data_is_a_circle() -> None:
     assert path({a: b, b: a}, a) == [a, b]
     up = {a: b, b: c, d: c}
     assert (survivor_of(up, a), edge_towards(up, a, d), edge_towards(up, c, a)) == (c, b, None)
+
+
+def test_a_first_name_is_used_only_by_whoever_permitted_that_name(tx: Transaction) -> None:
+    rob = tx.contacts.add("Robert Lee", given_name="Robert", family_name="Lee", gender="m")
+    bob = tx.contacts.add("Bob", given_name="Bob")
+    guest = tx.contacts.add("")
+    tx.contacts.permit_first_name(bob.id, how="on the phone")
+    merge = tx.merges.merge(bob.id, rob.id)
+    assert tx.crm.greeting(tx.contacts.get(bob.id)) == "Dear Mr Lee,"
+    assert tx.crm.greeting(tx.contacts.permit_first_name(bob.id, how="asked")) == "Dear Robert,"
+    assert tx.crm.greeting(tx.contacts.withdraw_first_name(rob.id)) == "Dear Mr Lee,"
+    tx.merges.unmerge(merge.id)
+    assert tx.contacts.get(bob.id).first_name is None  # withdrawn for every id
+    tx.contacts.permit_first_name(bob.id, how="on the phone")
+    tx.merges.merge(bob.id, guest.id)
+    assert tx.crm.greeting(tx.contacts.get(guest.id)) == "Dear Bob,"
+    assert tx.crm.greeting(tx.contacts.withdraw_first_name(guest.id)) == "Dear customer,"
+
+
+def test_another_name_leaves_the_permission_of_the_others(tx: Transaction) -> None:
+    rob, bob = tx.contacts.add("Rob Lee", given_name="Rob"), tx.contacts.add("Bob", given_name="Bob")
+    permitted = tx.contacts.permit_first_name(bob.id, how="on the phone")
+    merge = tx.merges.merge(bob.id, rob.id)
+    tx.contacts.update(rob.id, name="Robert Lee", given_name="Robert")
+    tx.merges.unmerge(merge.id)
+    assert tx.contacts.get(bob.id) == permitted
+
+
+@pytest.mark.parametrize("erased, other", [(0, 1), (1, 0)])
+def test_nobody_is_merged_with_somebody_who_was_erased(tx: Transaction, erased: int, other: int) -> None:
+    people = [tx.contacts.add("Ann", points=[email("a")]).id, tx.contacts.add("Ben").id]
+    tx.privacy.erase(people[erased])
+    with pytest.raises(AlreadyErased):
+        tx.merges.merge(people[0], people[1])
+    assert tx.contacts.ids(people[other]) == (people[other],)
+
+
+def test_two_that_were_erased_together_stay_one(tx: Transaction) -> None:
+    ann, ben = tx.contacts.add("Ann"), tx.contacts.add("Ben")
+    merge = tx.merges.merge(ben.id, ann.id)
+    tx.privacy.erase(ben.id)
+    assert tx.merges.merge(ben.id, ann.id) == merge
+
+
+SAID: dict[str, tuple[Callable[[Transaction, UUID], object], Callable[[Transaction, UUID], object], object]] = {
+    "a tag": (
+        lambda tx, id: tx.contacts.tags.add(id, "vip"),
+        lambda tx, id: tx.contacts.tags.of(id),
+        ("vip",),
+    ),
+    "a consent": (
+        lambda tx, id: tx.consents.grant(id, "news", "email", source="form"),
+        lambda tx, id: tx.consents.state(id, "news", "email"),
+        "granted",
+    ),
+    "a preference": (
+        lambda tx, id: tx.contacts.preferences.set(id, "topic", "tea"),
+        lambda tx, id: [one.value for one in tx.contacts.preferences.of(id)],
+        ["tea"],
+    ),
+    "a custom field": (
+        lambda tx, id: tx.contacts.values.set(id, {"size": "XL"}),
+        lambda tx, id: tx.contacts.values.of(id),
+        {"size": "XL"},
+    ),
+    "a set": (
+        lambda tx, id: tx.contacts.values.set(id, {"cups": ["red", "blue"]}),
+        lambda tx, id: tx.contacts.values.of(id),
+        {"cups": frozenset({"red", "blue"})},
+    ),
+    "a relation": (
+        lambda tx, id: tx.contacts.relations.add(id, "employer", "Acme"),
+        lambda tx, id: [one.other_name for one in tx.contacts.relations.of(id)],
+        ["Acme"],
+    ),
+    "a fact": (
+        lambda tx, id: tx.contacts.facts.add(id, "has a dog"),
+        lambda tx, id: [one.text for one in tx.contacts.facts.of(id)],
+        ["has a dog"],
+    ),
+}
+
+FIELDS = (Field("size", FieldType.TEXT), Field("cups", FieldType.TEXT_SET))
+
+
+@pytest.mark.parametrize("what", SAID)
+def test_what_the_other_id_has_already_is_recorded_for_the_addressed_one_too(what: str) -> None:
+    say, read, wanted = SAID[what]
+    with memory_crm(fields=FIELDS).begin() as tx:
+        ann, ben = tx.contacts.add("Ann").id, tx.contacts.add("Ben").id
+        merge = tx.merges.merge(ben, ann)
+        for id in (ann, ben, ann, ben):
+            say(tx, id)
+            assert read(tx, ann) == read(tx, ben) == wanted
+        assert [len(tx.events.timeline(id)) for id in (ann, ben)] == [5, 5]  # added twice, merged, and each once
+        tx.merges.unmerge(merge.id)
+        assert (read(tx, ann), read(tx, ben)) == (wanted, wanted)
+
+
+def test_the_last_word_counts_whichever_id_it_was_said_of_at_the_same_instant() -> None:
+    with memory_crm(fields=FIELDS).begin() as tx:
+        ann, ben = tx.contacts.add("Ann").id, tx.contacts.add("Ben").id
+        merge = tx.merges.merge(ben, ann)
+        for id, liking, size in ((ben, "likes", "L"), (ann, "dislikes", "XL"), (ben, "likes", "S")):
+            tx.contacts.preferences.set(id, "topic", "tea", liking=liking)
+            tx.contacts.values.set(id, {"size": size})
+            assert [one.liking for one in tx.contacts.preferences.of(ann)] == [liking]
+            assert tx.contacts.values.of(ann) == {"size": size}
+        tx.merges.unmerge(merge.id)
+        assert [tx.contacts.values.of(id)["size"] for id in (ann, ben)] == ["XL", "S"]
+
+
+def test_a_relation_ends_and_a_fact_goes_under_every_id(tx: Transaction) -> None:
+    ann, ben, eve = (tx.contacts.add(name).id for name in ("Ann", "Ben", "Eve"))
+    for id in (ann, ben):
+        tx.contacts.relations.add(id, "employer", "Acme")
+        tx.contacts.facts.add(id, "has a dog")
+    tx.contacts.relations.add(ann, "employer", eve)
+    tx.contacts.relations.add(eve, "employee", ben)
+    tx.merges.merge(ben, ann)
+    assert len(tx.contacts.relations.of(ann)) == 2 and len(tx.contacts.facts.of(ann)) == 1
+    for relation in tx.contacts.relations.of(ben):
+        tx.contacts.relations.end(relation.id)
+    tx.contacts.facts.remove(ben, tx.contacts.facts.of(ben)[0].id)
+    assert tx.contacts.relations.of(ann) == [] == tx.contacts.facts.of(ann) == tx.contacts.relations.of(eve)
+
+
+def test_what_staff_said_of_a_stage_goes_with_the_id_it_was_said_of() -> None:
+    clock = FakeClock()
+    crm = memory_crm(clock=clock)
+
+    def stages() -> list[str]:
+        crm.run_due()
+        with crm.begin() as tx:
+            return [tx.contacts.get(id).stage.value for id in (ann, ben)]
+
+    with crm.begin() as tx:
+        ann, ben = tx.contacts.add("Ann").id, tx.contacts.add("Ben").id
+        tx.contacts.stages.set(ben, "loyal")
+        line = OrderLine("TEA", 1, Money(100, "GBP"))
+        tx.orders.record(Order("1", [line], placed_at=tx.now, contact_id=ann), state="paid")
+        merge = tx.merges.merge(ben, ann)
+    assert stages() == ["loyal", "loyal"]
+    with crm.begin() as tx:
+        tx.merges.unmerge(merge.id)
+    assert stages() == ["first_time", "loyal"]
+    clock.advance(timedelta(days=200))
+    assert stages() == ["lapsed", "loyal"]
+    with crm.begin() as tx:
+        merge = tx.merges.merge(ben, ann)
+        tx.contacts.stages.set(ben, "lead")
+        tx.merges.unmerge(merge.id)
+        assert [one.after for one in tx.contacts.stages.history(ben)] == ["loyal", "lead"]
+    assert stages() == ["lead", "lead"]
 
 
 Rows = Callable[[Transaction, str], list[tuple[Any, ...]]]

@@ -35,6 +35,7 @@ from crmkit.retention import RetentionPolicy
 from crmkit.settings import CoreSettings
 from crmkit.sql import Id, Instant, Json, Text, column, table, unique
 from crmkit.testing import FakeClock, memory_crm
+from crmkit.transaction.reactions import Failure, record_failure
 
 ANN = ContactPoint.email("ann@example.com")
 
@@ -387,6 +388,42 @@ def test_policies_apply_once_a_day_and_never_to_what_is_held() -> None:
     crm.run_due()
     with crm.begin() as tx:
         assert tx.privacy.erased(ann).reason == "retention: lapsed" and tx.privacy.erased(ben) is None
+
+
+def test_a_policy_leaves_what_went_to_an_address_of_somebody_held() -> None:
+    clock = FakeClock()
+    old = policy(name="old", action="delete", where={})
+    crm = memory_crm(settings={"core": {"retention": [old]}}, clock=clock)
+    ann, _ = two_people(crm)
+    with crm.begin() as tx:
+        for number, to in enumerate([ANN, ContactPoint.email("x@y.org")]):
+            tx.messages.queue(Message(topic="hi", text="Dear"), channel="post", key=f"m{number}", to=to)
+        tx.privacy.hold(ann, reason="case 7")
+    clock.advance(days=90)
+    assert [one.rows for one in apply_policies(crm)] == [1]
+    with crm.begin() as tx:
+        assert [one.delivery.address for one in tx.messages.list()] == ["ann@example.com"]
+
+
+def test_a_hold_keeps_what_stands_beside_its_tables() -> None:
+    crm = memory_crm()
+    ann, _ = two_people(crm)
+    with crm.begin() as tx:
+        for words in ("ann@example.com bounced", "ANN@Example.com bounced"):
+            error = ValueError(words)
+            record_failure(tx, Failure(owner="x", what="y", subject="", error=error, contact_id=None))
+        hold = tx.privacy.hold(ann, reason="case 7", tables=["failures", "events"])
+        before = {entry.id: entry.event for entry in tx.events.timeline(ann, types=["ContactAdded"])}
+    assert "event_personal" in crm.erase(ann).held
+    with crm.begin() as tx:
+        assert {entry.id: entry.event for entry in tx.events.timeline(ann, types=["ContactAdded"])} == before
+        failures = tx.sql.execute(tx.table("failures").select()).all()
+        assert all("bounced" in row.error for row in failures)
+        tx.privacy.release(hold.id)
+    crm.run_due()
+    with crm.begin() as tx:
+        assert {row.error for row in tx.sql.execute(tx.table("failures").select())} == {""}
+        assert all(entry.erased for entry in tx.events.timeline(ann, types=["ContactAdded"]))
 
 
 def test_the_default_keeps_everything() -> None:

@@ -54,10 +54,15 @@ def is_empty(value: object) -> bool:
 
 def together(fields: Iterable[str]) -> tuple[str, ...]:
     """Return fields with those that are taken from one contact together with them."""
-    wanted, named = set(fields), (*NAME, "first_name")
-    return tuple(
-        field for field in EDITABLE if field in wanted or (field in named and not wanted.isdisjoint(named))
-    )
+    wanted = set(fields)
+    if not wanted.isdisjoint(NAME):
+        wanted |= {*NAME, "first_name"}
+    return tuple(field for field in EDITABLE if field in wanted)
+
+
+def named(parts: Iterable[Contact]) -> Contact | None:
+    """Return whose name a merged contact has: the first of those that have any; None if none has."""
+    return next((one for one in parts if not all(is_empty(getattr(one, field)) for field in NAME)), None)
 
 
 def emptied(after: Contact, fields: Iterable[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from crmkit.clock import micros
 from crmkit.errors import NotFound
 from crmkit.merkle import ORIGIN, Step, proof_of, root_hash
 from crmkit.privacy.seals import CURSOR, chained
-from crmkit.sql.erasures import read_erasures
+from crmkit.sql.erasures import erased_among, read_erasures
 from crmkit.sql.relay import last_position, read_cursors
 from crmkit.sql.seals import (
     Seal,
@@ -112,13 +112,15 @@ class _Walk:
         self.previous = ORIGIN
 
     def breaks(self) -> Iterator[Break]:
-        met = not self._head
-        for seal in self._seals():
-            yield from self._chain(seal)
-            yield from self._crm.transact(lambda tx, seal=seal: self._events(tx, seal))  # type: ignore[misc]
-            self.batches, self.last, self.previous = seal.number, seal.last, seal.seal
-            met = met or seal.seal == self._head
-        yield from self._crm.transact(self._tail)
+        met, tail = not self._head, None
+        while tail is None:  # others go on sealing meanwhile
+            for seal in self._seals():
+                yield from self._chain(seal)
+                yield from self._crm.transact(lambda tx, seal=seal: self._events(tx, seal))  # type: ignore[misc]
+                self.batches, self.last, self.previous = seal.number, seal.last, seal.seal
+                met = met or seal.seal == self._head
+            tail = self._crm.transact(self._tail)
+        yield from tail
         if not met:
             yield Break(
                 batch=self.batches,
@@ -156,15 +158,20 @@ class _Walk:
         self.unexplained += _unexplained(tx, gone)
         return []
 
-    def _tail(self, tx: Transaction) -> list[Break]:
+    def _tail(self, tx: Transaction) -> list[Break] | None:
+        """Return what is wrong behind the last seal; None if there is another one by now."""
+        counted = read_cursors(tx.sql, [CURSOR]).get(CURSOR)
+        if read_seals(tx.sql, self.batches, 1):
+            return None
         end = last_position(tx.sql)
         if end < self.last:
             return [Break(batch=self.batches, what="positions were counted back behind the last seal")]
-        counted = read_cursors(tx.sql, [CURSOR]).get(CURSOR)
         if counted is not None and counted.position != self.batches:
             what = f"{counted.position} seals were counted: the last ones were cut off, or others added"
             return [Break(batch=self.batches, what=what)]
         for position in stray_positions(tx.sql, end):
+            if 0 < position <= last_position(tx.sql):
+                continue  # it was given meanwhile
             return [Break(batch=0, position=position, what="has a position that was never given")]
         expected = self.last + 1
         while expected <= end:
@@ -189,7 +196,7 @@ def _fault(here: Sequence[SealedEvent], leaf: str) -> tuple[SealedEvent | None, 
         return forged, "was inserted at a place that another event has"
     if here[0].leaf != leaf:
         return here[0], "was altered"
-    return here[0], "its personal values were altered" if here[0].personal == "altered" else ""
+    return here[0], "its personal values were altered" if here[0].personal in ("altered", "older") else ""
 
 
 def root_hash_of(seal: Seal) -> str:
@@ -205,7 +212,8 @@ def _unexplained(tx: Transaction, gone: Sequence[SealedEvent]) -> int:
     if not gone:
         return 0
     contacts = {event.contact_id for event in gone if event.contact_id is not None}
-    erased = {id for id in contacts if read_erasures(tx.sql, tx.contacts.ids(id))}
+    erased = erased_among(tx.sql, contacts)
+    erased |= {id for id in contacts - erased if read_erasures(tx.sql, tx.contacts.ids(id))}
     things = [event.subject_id for event in gone if event.contact_id is None and event.subject_id is not None]
     cleared = cleared_deliveries(tx.sql, things)
     return sum(event.contact_id not in erased and event.subject_id not in cleared for event in gone)

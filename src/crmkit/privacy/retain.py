@@ -10,9 +10,10 @@ import attrs
 
 from crmkit.errors import ErasureHeld
 from crmkit.events import RetentionApplied
+from crmkit.privacy.export import addresses_of
 from crmkit.retention import ACTIVITY, RetentionAction, RetentionPolicy
 from crmkit.sql import retention as old
-from crmkit.sql.persons import clear_rows, delete_rows, would_clear
+from crmkit.sql.persons import Person, clear_rows, delete_rows, person, would_clear
 from crmkit.sql.privacy import Declared
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class _Run:
         declared = Declared.of(self.policy.table, table)
         held = [id for one in old.held_ids(tx.sql, self.policy.table, tx.now) for id in tx.contacts.ids(one)]
         before = tx.now - self.policy.after
-        page = old.old_rows(tx.sql, self.policy, before, held, last, _PAGE)
+        page = old.old_rows(tx.sql, self.policy, before, _kept(tx, held), last, _PAGE)
         if self.policy.action is RetentionAction.DELETE:
             return page, len(page) if self.dry_run else delete_rows(tx.sql, table, page)
         return page, len(would_clear(declared, page)) if self.dry_run else clear_rows(tx.sql, declared, page)
@@ -123,3 +124,11 @@ class _Run:
     def _tell(self, total: int) -> None:
         if self.told is not None:
             self.told(self.policy.name, total)
+
+
+def _kept(tx: Transaction, held: Sequence[UUID]) -> Person | None:
+    """Return under what rows of held contacts are found, those that name nothing but an address among them."""
+    if not held:
+        return None
+    contacts = tx.contacts.get_many(held).values()
+    return person(tx.sql, held, addresses={text for one in contacts for text in addresses_of(one)})

@@ -99,9 +99,8 @@ class Sql:
         dialect = self._connection.dialect
         if self._connection.get_execution_options().get("schema_translate_map"):
             return False
-        if self.database == "postgresql":  # psycopg2 would send row by row, and a pipeline takes no COPY
-            raw: Any = self._connection.connection.dbapi_connection
-            return dialect.driver == "psycopg" and not raw.pgconn.pipeline_status
+        if self.database == "postgresql":
+            return dialect.driver == "psycopg"  # psycopg2 would send row by row
         return dialect.paramstyle in ("qmark", "format", "pyformat")  # a host's engine may have another
 
     def _insert_many(self, table: Table, rows: Sequence[Row]) -> None:

@@ -74,8 +74,8 @@ def holding(sql: Sql, ids: Collection[UUID]) -> dict[UUID, Merge]:
 def undone_merges(sql: Sql) -> Iterator[tuple[UUID, UUID]]:
     """Yield for each merge that was undone who had gone on as whom."""
     c = sql.tables["contact_merges"].c
-    statement = select(c.loser_id, c.into_id).where(c.until != FOREVER).distinct()
-    yield from ((row.loser_id, row.into_id) for row in sql.execute(statement))
+    statement = select(c.from_id, c.into_id).where(c.until != FOREVER).distinct()
+    yield from ((row.from_id, row.into_id) for row in sql.execute(statement))
 
 
 def merges_of(sql: Sql, ids: Iterable[UUID], limit: int) -> list[Merge]:

@@ -22,6 +22,8 @@ from sqlalchemy import (
 )
 
 from crmkit.clock import FOREVER
+from crmkit.contacts import PointKind
+from crmkit.contacts.keys import address_key
 from crmkit.messages import DeliveryState
 from crmkit.sql.connection import Sql
 from crmkit.sql.layout.outbox import BY_ERASURE
@@ -72,23 +74,36 @@ def person(sql: Sql, ids: Sequence[UUID], *, addresses: Iterable[str] = (), own:
                 found.update(sql.execute(select(one.table.c[name]).where(clause)).scalars())
     mine = select(points.c.kind, points.c.scope, points.c.key, points.c.value)
     held = sql.execute(mine.where(points.c.contact_id.in_(ids))).all()
-    found |= {text for row in held for text in (row.key, row.value)} | _told(sql, known)
+    told = _told(sql, known)
+    found |= {text for row in held for text in (row.key, row.value)} | {text for _, _, text in told}
     found -= {"", *map(str, ids)}
     if own and found:
         kinds = {("email", ""), ("phone", ""), *((row.kind, row.scope) for row in held)}
+        kinds |= {(kind, scope) for kind, scope, _ in told}
         found -= _shared(sql, ids, found, sorted(kinds))
     return Person(known.ids, tuple(sorted(found)))
 
 
-def _told(sql: Sql, whose: Person) -> set[str]:
-    """Return the addresses that the log tells of, those that were removed among them, also in their folded form."""
-    found = set()
+def _told(sql: Sql, whose: Person) -> set[tuple[str, str, str]]:
+    """Return the addresses that the log tells of, those that were removed among them, with their kind and scope."""
+    found: set[tuple[str, str, str]] = set()
     for row in rows_of(sql, Declared.of("event_personal", sql.tables["event_personal"]), whose):
         points = row.data.get("points", ())
         for point in [*points, row.data.get("point", "")]:
-            text = str(point).partition(":")[2]
-            found |= {text, text.casefold()}
+            found.update(_forms(str(point)))
     return found
+
+
+def _forms(point: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the kind, the scope and each form of the address of a point, as `str` tells it."""
+    kind, _, text = point.partition(":")
+    if kind not in tuple(PointKind):
+        return
+    scope, colon, rest = text.partition(":")
+    scoped = bool(colon) and kind not in (PointKind.EMAIL, PointKind.PHONE)
+    for within, address in (("", text), (scope, rest)) if scoped else (("", text),):
+        for form in (address, address.casefold(), address_key(PointKind(kind), address)):
+            yield kind, within, form
 
 
 def _shared(
@@ -231,7 +246,7 @@ def clear_mentions(sql: Sql, values: Collection[str]) -> int:
     """
     failures, cleared = sql.tables["failures"], 0
     for value in sorted(values):
-        mentioned = failures.c.error.contains(value, autoescape=True)
+        mentioned = failures.c.error.icontains(value, autoescape=True)
         cleared += sql.execute(update(failures).where(mentioned).values(error="")).rowcount
     return cleared
 

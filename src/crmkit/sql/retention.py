@@ -79,7 +79,7 @@ def held_ids(sql: Sql, table: str, now: datetime) -> tuple[UUID, ...]:
 
 
 def old_rows(
-    sql: Sql, policy: RetentionPolicy, before: datetime, held: Sequence[UUID], after: Any, limit: int
+    sql: Sql, policy: RetentionPolicy, before: datetime, held: Person | None, after: Any, limit: int
 ) -> Sequence[Any]:
     """Return a page of rows whose age counts from before an instant, in the order of that instant, locked.
 
@@ -87,17 +87,17 @@ def old_rows(
         sql: a transaction's connection.
         policy: which rows.
         before: their age counts from earlier than this.
-        held: contacts whose rows are left out.
+        held: of whom the rows are left out, if of anybody.
         after: the last row of the page before, or None.
         limit: at most how many.
     """
     table = sql.tables[policy.table]
     order = [table.c[policy.since], *(one for one in table.primary_key if one.name != policy.since)]
     statement = select(table).where(table.c[policy.since] < before, *_where(policy, table))
-    if held:
+    if held is not None:
         declared = Declared.of(policy.table, table)
         if declared.reaches:
-            statement = statement.where(not_(_known(belongs(declared, Person(tuple(held)), sql.tables))))
+            statement = statement.where(not_(_known(belongs(declared, held, sql.tables))))
     if after is not None:
         statement = statement.where(_beyond(order, [getattr(after, one.name) for one in order]))
     return sql.execute(statement.order_by(*order).limit(limit).with_for_update()).all()

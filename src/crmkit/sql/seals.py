@@ -56,7 +56,8 @@ class SealedEvent:
         leaf: its hash.
         contact_id: whom it concerns, if anybody.
         subject_id: the thing it concerns, if any.
-        personal: whether its personal values are "none", "there", "gone" (erased), or "altered".
+        personal: whether its personal values are "none", "there", "gone" (erased), "older" (there, and not committed
+            to before they are sealed), or "altered".
     """
 
     id: UUID
@@ -150,6 +151,8 @@ def _leaf(row: Any) -> SealedEvent:
 def _personal(row: Any) -> str:
     if row.private is None and row.salt is None:
         return "gone" if row.digest else "none"
+    if row.digest == "" == row.salt:
+        return "older"
     return "there" if commitment(row.salt, row.private) == row.digest else "altered"
 
 

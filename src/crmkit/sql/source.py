@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -25,6 +25,8 @@ class ContactSource:
             (birth_date is ISO text, business is 0 or 1, the permission is first_name_at); never NULL where the
             field is text; what is absent has no column.
         where: must hold as well.
+        others: returns the rows, with the id and the fields of `columns` by name, of contacts that go on as another
+            after a merge; without it no field that is empty is filled by theirs.
     """
 
     rows: FromClause
@@ -32,3 +34,4 @@ class ContactSource:
     key: ColumnElement[Any]
     columns: Mapping[str, ColumnElement[Any]]
     where: ColumnElement[bool] = attrs.field(factory=true)
+    others: Callable[[], FromClause] | None = None

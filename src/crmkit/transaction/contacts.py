@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from crmkit.contacts import EDITABLE, Contact, ContactPoint, FirstNamePermission
-from crmkit.contacts.merged import emptied, is_empty, together
+from crmkit.contacts.merged import emptied, is_empty, named, together
 from crmkit.errors import NotFound, PointTaken, ValueRefused
 from crmkit.events import ContactAdded, ContactPointsAdded, ContactUpdated, Event
 from crmkit.settings import did_you_mean
@@ -192,8 +192,10 @@ class Contacts(Attached):
             self._store.update(self._tx, after.id, {field: getattr(after, field) for field in changed})
             return
         fields = together(changed)
-        self._store.update(self._tx, after.id, {field: getattr(after, field) for field in fields})
-        for other in self._store.get(self._tx, after.merged).values():
+        parts = self._store.get(self._tx, after.ids)
+        for id, mine in _places(after, fields, [parts[id] for id in after.ids if id in parts]).items():
+            self._store.update(self._tx, id, {field: getattr(after, field) for field in mine})
+        for other in [parts[id] for id in after.merged if id in parts]:
             filling = [
                 field
                 for field in fields
@@ -281,6 +283,17 @@ def updated(before: Contact, after: Contact, fields: Sequence[str]) -> ContactUp
         before={field: _written(getattr(before, field)) for field in fields},
         after={field: _written(getattr(after, field)) for field in fields},
     )
+
+
+def _places(
+    after: Contact, fields: Sequence[str], parts: Sequence[Contact]
+) -> dict[UUID, tuple[str, ...]]:
+    """Return where fields are written: to the contact that goes on, a permission to whoever has the name it is for."""
+    named_by = named(parts)
+    if "first_name" not in fields or "name" in fields or named_by is None or named_by.id == after.id:
+        return {after.id: tuple(fields)}
+    rest = tuple(field for field in fields if field != "first_name")
+    return {named_by.id: ("first_name",)} | ({after.id: rest} if rest else {})
 
 
 def _refuse_unknown(fields: Iterable[str]) -> None:

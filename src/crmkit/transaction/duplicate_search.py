@@ -22,6 +22,7 @@ from crmkit.sql.aliases import read_many_ids
 from crmkit.sql.contacts import OwnContacts
 from crmkit.sql.duplicate_pairs import Ids
 from crmkit.sql.duplicates import merged_survivors, read_records, refresh_keys
+from crmkit.sql.merges import undone_merges
 from crmkit.transaction.unit import Transaction
 
 if TYPE_CHECKING:

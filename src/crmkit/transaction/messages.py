@@ -277,8 +277,9 @@ class Messages:
             return (to.value if to else ""), f"no channel {channel!r} is enabled"
         spec = owned.value.spec
         if to is not None:
-            if to.kind is not spec.address_kind:
-                raise ValueRefused(f"channel {channel!r} writes to {spec.address_kind} points, not to {to}")
+            if to.kind is not spec.address_kind or spec.scope not in ("", to.scope):
+                kind = f"{spec.address_kind} {spec.scope}".strip()
+                raise ValueRefused(f"channel {channel!r} writes to {kind} points, not to {to}")
             return to.value, ""
         point = contact.point(spec.address_kind, spec.scope) if contact else None
         return (point.value, "") if point else ("", f"the contact has no {spec.address_kind} point")

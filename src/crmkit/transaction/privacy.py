@@ -17,6 +17,7 @@ from crmkit.privacy.stores import clear_contact
 from crmkit.privacy.values import Erasure, LegalHold
 from crmkit.sql import erasures as rows
 from crmkit.sql import persons
+from crmkit.sql.merges import holding, lock_merges
 from crmkit.sql.privacy import declarations
 from crmkit.text import clean
 
@@ -69,7 +70,7 @@ class Privacy:
         reason = clean(reason, "reason of an erasure", limit=REASON_LIMIT)
         ids = self._tx.contacts.ids(contact_id)
         with self._tx.sql.isolated():
-            rows.lock_contacts(self._tx.sql, ids)
+            self._lock_person(contact_id, ids)
             if (known := self._erased(ids)) is not None:
                 return self._cleared(known, ids)
             contact = self._tx.contacts.get(contact_id)
@@ -171,6 +172,18 @@ class Privacy:
         if found := rows.read_erasures(self._tx.sql, ids, locked=True):
             raise AlreadyErased(contact_id, found[0]["erased_at"])
 
+    def _lock_person(self, contact_id: UUID, ids: Sequence[UUID]) -> None:
+        """Keep others from changing a contact and from merging it.
+
+        Raises:
+            RetryTransaction: if others were merged with it, or it parted from some, after its ids were read.
+        """
+        lock_merges(self._tx.sql)
+        rows.lock_contacts(self._tx.sql, ids)
+        held = holding(self._tx.sql, [contact_id]).values()
+        if {contact_id, *(id for merge in held for id in (merge.loser_id, merge.into_id))} != set(ids):
+            raise RetryTransaction(f"contact {contact_id} was merged by another transaction meanwhile")
+
     def _erased(self, ids: Sequence[UUID]) -> Erasure | None:
         found = rows.read_erasures(self._tx.sql, ids, locked=True)
         return _erasure(found[0]) if found else None
@@ -185,7 +198,9 @@ class Privacy:
         for hold in holds:
             if not hold.tables:
                 raise ErasureHeld(hold.contact_id, hold)
-        return tuple(sorted({name for hold in holds for name in hold.tables}))
+        names = {name for hold in holds for name in hold.tables}
+        # what is personal of the log stands beside it
+        return tuple(sorted(names | ({"event_personal"} if "events" in names else set())))
 
     def _first(self, contact: Contact, ids: Sequence[UUID], reason: str, held: tuple[str, ...]) -> Erasure:
         tx = self._tx
@@ -245,7 +260,8 @@ class Privacy:
         for one in declarations(sql.tables):
             if one.name not in held:
                 persons.clear(sql, one, whose)
-        persons.clear_mentions(sql, whose.addresses)
+        if "failures" not in held:
+            persons.clear_mentions(sql, whose.addresses)
 
     def _write(self, erasure: Erasure) -> Erasure:
         row = _row(erasure)

@@ -49,7 +49,8 @@ class HandedOut:
 
     def row_of(self, id: UUID) -> str | None:
         """Return the key of the row that has an id, if the id tells it or the transaction was given it."""
-        return self._by_id.get(id) or self._keys.number_in(id)
+        pk = self._by_id.get(id)  # which may be an empty text
+        return self._keys.number_in(id) if pk is None else pk
 
     def __call__(self, table: Table, rows: Sequence[Row]) -> None:
         """Keep the ids of contacts that rows about to be inserted refer to."""

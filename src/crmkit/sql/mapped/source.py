@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
+    FromClause,
     Select,
     Table,
     case,
@@ -20,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy import types as sqltypes
 
 from crmkit.clock import FOREVER
+from crmkit.sql.aliases import is_loser
 from crmkit.sql.connection import Sql
 from crmkit.sql.contacts import FIELD_COLUMNS
 from crmkit.sql.mapped.keys import as_text, binary
@@ -50,12 +54,24 @@ def mapped_source(sql: Sql, host: HostTable) -> ContactSource:
         sql: the transaction's connection.
         host: the host's table.
     """
-    rows = union_all(_host_rows(sql, host), _guests(sql, host)).subquery("crm_source")
+    rows = _every(sql, host, _goes_on).subquery("crm_source")
     fields = {name: rows.c[name] for name in (*FIELD_COLUMNS, *_places(host))}
-    return ContactSource(rows, rows.c.id, rows.c.key, fields)
+
+    def others() -> FromClause:
+        return _every(sql, host, is_loser).subquery("crm_others")
+
+    return ContactSource(rows, rows.c.id, rows.c.key, fields, others=others)
 
 
-def _host_rows(sql: Sql, host: HostTable) -> Select[Any]:
+#: Makes of a contact's id the condition for its row.
+_Which = Callable[[Table, ColumnElement[Any]], ColumnElement[bool]]
+
+
+def _every(sql: Sql, host: HostTable, which: _Which) -> CompoundSelect[Any]:
+    return union_all(_host_rows(sql, host, which), _guests(sql, host, which))
+
+
+def _host_rows(sql: Sql, host: HostTable, which: _Which) -> Select[Any]:
     links, sides = sql.tables["contact_hosts"], sql.tables["contacts"]
     pk = host.keys.sql(sql.database)
     joined = host.table.outerjoin(links, (links.c.store == host.keys.store) & (links.c.pk == pk)).outerjoin(
@@ -70,11 +86,11 @@ def _host_rows(sql: Sql, host: HostTable) -> Select[Any]:
     return (
         select(links.c.contact_id.label("id"), key.label("key"), *fields)
         .select_from(joined)
-        .where(*host.where, _goes_on(sql, links.c.contact_id))
+        .where(*host.where, which(sql.tables["contact_aliases"], links.c.contact_id))
     )
 
 
-def _guests(sql: Sql, host: HostTable) -> Select[Any]:
+def _guests(sql: Sql, host: HostTable, which: _Which) -> Select[Any]:
     links, own = sql.tables["contact_hosts"], sql.tables["contacts"]
     if sql.database == "postgresql":
         hexed: Any = func.replace(cast(own.c.id, sqltypes.Text()), "-", "", type_=sqltypes.Text())
@@ -84,7 +100,7 @@ def _guests(sql: Sql, host: HostTable) -> Select[Any]:
     fields = [own.c[name].label(name) for name in FIELD_COLUMNS]
     fields += [_own_place(sql, part, own.c.id).label(part) for part in _places(host)]
     return select(own.c.id.label("id"), key.label("key"), *fields).where(
-        ~exists().where(links.c.contact_id == own.c.id), _goes_on(sql, own.c.id)
+        ~exists().where(links.c.contact_id == own.c.id), which(sql.tables["contact_aliases"], own.c.id)
     )
 
 
@@ -115,9 +131,8 @@ def _own_place(sql: Sql, part: str, id: ColumnElement[Any]) -> ColumnElement[Any
     return type_coerce(func.coalesce(found, ""), Text())
 
 
-def _goes_on(sql: Sql, id: ColumnElement[Any]) -> ColumnElement[bool]:
-    aliases = sql.tables["contact_aliases"]
-    return ~exists().where(aliases.c.contact_id == id)
+def _goes_on(aliases: Table, id: ColumnElement[Any]) -> ColumnElement[bool]:
+    return ~is_loser(aliases, id)
 
 
 def _field(sql: Sql, host: HostTable, sides: Table, name: str) -> ColumnElement[Any]:

@@ -116,12 +116,13 @@ class MappedContacts:
         """Return the contacts with these ids; those that do not exist are left out."""
         wanted, handed = list(ids), handed_out(tx)
         linked = handed.linked(wanted)
-        pks = linked | {id: pk for id in wanted if id not in linked and (pk := self._told(handed, tx, id))}
+        told = {id: self._told(handed, tx, id) for id in wanted if id not in linked}
+        pks = linked | {id: pk for id, pk in told.items() if pk is not None}
         host = self.host(tx.sql).by_keys(tx.sql, set(pks.values()))
         sides = read_sides(tx.sql, wanted)
         found: dict[UUID, Contact] = {}
         for id in wanted:
-            row = host.get(pks.get(id, ""))
+            row = host[pks[id]] if pks.get(id) in host else None
             if id in linked:
                 key = HostKey(self.name, linked[id])
                 handed.settle(id)
@@ -250,7 +251,8 @@ class MappedContacts:
         return self.host(sql).keys
 
     def _told(self, handed: HandedOut, tx: Transaction, id: UUID) -> str | None:
-        return handed.row_of(id) or self.host(tx.sql).keys.of_id(id)
+        pk = handed.row_of(id)
+        return self.host(tx.sql).keys.of_id(id) if pk is None else pk
 
     def _id(self, handed: HandedOut, row: HostRow) -> UUID:
         if row.linked is None:

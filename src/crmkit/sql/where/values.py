@@ -16,6 +16,7 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    not_,
     null,
     or_,
     select,
@@ -47,6 +48,8 @@ from crmkit.sql.where.rows import CONTACT, Ground, members
 #: Collations that compare text by code point and forgive no trailing space.
 BINARY = {"sqlite": "BINARY", "postgresql": "C", "mariadb": "utf8mb4_nopad_bin"}
 _OF_TEXT = (FieldType.TEXT, FieldType.DATE)
+#: Parts of the first address where the store has columns for them: they go together.
+_PLACES = dict.fromkeys(("country", "city", "postcode"), ("country", "city", "postcode"))
 _DEFAULTS = {field.name: field.default for field in attrs.fields(Contact)}
 
 
@@ -183,22 +186,33 @@ class Scope:
         column = self.source.columns.get(place.field)
         if column is None:
             return _absent(field, place.field)
-        together = FILLED.get(place.field)
-        if not (self.ground.merged and self.is_own and together):
+        together = FILLED.get(place.field, ()) or _PLACES.get(place.field, ())
+        group = tuple(name for name in together if name in self.source.columns)
+        if not (self.ground.merged and group and (self.is_own or self.source.others)):
             return column
-        filler = self._filler(together)
-        empty = and_(*(self.source.columns[name] == "" for name in together))
-        return case((empty, filler.c[place.field]), else_=column)
+        filler = self._filler(group)
+        said = or_(*(self._says(name, self.source.columns[name]) for name in group))
+        return case(
+            (and_(not_(said), filler.c.survivor_id.is_not(None)), filler.c[place.field]), else_=column
+        )
+
+    def _says(self, name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Return the condition that a text field of a contact is not empty."""
+        if self.is_own or name != "birth_date":
+            return column != ""
+        return dates.is_date(exact_text(column, self.ground.database), self.ground.database)
 
     def _filler(self, together: Sequence[str]) -> FromClause:
         """Return what the first of those merged into each contact has of some fields, joined to the rows."""
         if together not in self._fillers:
-            contacts, aliases = (self.ground.tables[name].alias() for name in ("contacts", "contact_aliases"))
+            aliases = self.ground.tables["contact_aliases"].alias()
+            contacts = self.source.others() if self.source.others else self.ground.tables["contacts"].alias()
             found = [contacts.c[name] for name in together]
             place = func.row_number().over(partition_by=aliases.c.survivor_id, order_by=aliases.c.contact_id)
             joined = aliases.join(contacts, contacts.c.id == aliases.c.contact_id)
             inner = select(aliases.c.survivor_id, *found, place.label("place")).select_from(joined)
-            numbered = inner.where(or_(*(column != "" for column in found))).subquery()
+            says = [self._says(name, contacts.c[name]) for name in together]
+            numbered = inner.where(or_(*says)).subquery()
             first = select(numbered).where(numbered.c.place == 1).subquery()
             self.rows = self.rows.outerjoin(first, first.c.survivor_id == self.source.id)
             self._fillers[together] = first

@@ -81,7 +81,7 @@ class PersonalFacts:
             NotFound: if the contact has no such fact.
         """
         ids = open_to(self._tx, contact_id)
-        found = next((one for one in self.of(contact_id) if one.id == fact_id), None)
+        found = next((one for one in self._read(ids) if one.id == fact_id), None)
         if found is None:
             raise NotFound(f"contact {contact_id} has no fact with the id {fact_id}")
         with self._tx.sql.isolated():
