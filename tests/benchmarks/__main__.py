@@ -17,7 +17,18 @@ from report import Options, Row, show  # noqa: E402
 
 from databases import Unavailable  # noqa: E402
 
-TABLES = ("record", "enqueue", "dispatch", "smtp", "hooks", "lookup", "takeover", "segments", "imports")
+TABLES = (
+    "record",
+    "enqueue",
+    "dispatch",
+    "smtp",
+    "hooks",
+    "lookup",
+    "takeover",
+    "segments",
+    "duplicates",
+    "imports",
+)
 
 
 def main(words: list[str]) -> int:
@@ -33,9 +44,15 @@ def main(words: list[str]) -> int:
     parser.add_argument(
         "--contacts", type=int, default=1_000_000, help="how many contacts the segments are asked of"
     )
+    parser.add_argument(
+        "--duplicates", type=int, default=100_000, help="among how many contacts duplicates are sought"
+    )
     chosen = parser.parse_args(words)
     options = Options(
-        rounds=3 if chosen.quick else max(chosen.rounds, 3), quick=chosen.quick, contacts=chosen.contacts
+        rounds=3 if chosen.quick else max(chosen.rounds, 3),
+        quick=chosen.quick,
+        contacts=chosen.contacts,
+        duplicates=chosen.duplicates,
     )
     rows: list[Row] = []
     for name in chosen.only or TABLES:

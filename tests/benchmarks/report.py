@@ -21,11 +21,13 @@ class Options:
         rounds: how many rounds each comparison has.
         quick: whether a thirtieth of the work is enough, to see that it runs.
         contacts: how many contacts the segments are asked of.
+        duplicates: among how many contacts duplicates are sought.
     """
 
     rounds: int = 5
     quick: bool = False
     contacts: int = 1_000_000
+    duplicates: int = 100_000
 
     def turns(self, number: int) -> int:
         """Return how many turns a round has that should have `number`."""

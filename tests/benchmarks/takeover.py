@@ -130,15 +130,17 @@ class _Batch:
 
     def write(self, rows: Sequence[dict[str, str]]) -> None:
         """Look up who is known, then insert."""
-        emails = [ContactPoint.email(row["email"]) for row in rows]
+        points = [_points(row) for row in rows]
+        emails = [email for email, _, _ in points]
         c = self.hand.table["contact_points"].c
         known_of = select(c.key, c.contact_id).where(c.kind == "email", c.scope == "", c.rank == 0)
         wanted = known_of.where(c.key.in_(sorted({email.key for email in emails})))
         known: dict[str, Any] = dict(self.connection.execute(wanted).tuples().all())
-        for row, email in zip(rows, emails, strict=True):
-            if email.key not in known:
-                known[email.key] = self._add(row, email)
-            self._tag(known[email.key], row["tags"])
+        for row, own in zip(rows, points, strict=True):
+            key = own[0].key
+            if key not in known:
+                known[key] = self._add(row, own)
+            self._tag(known[key], row["tags"])
         for name, found in self.rows.items():
             if name != "contact_tags":
                 self.connection.execute(self.hand.insert(name), found)
@@ -147,22 +149,20 @@ class _Batch:
         upsert = self.hand.statement("tags", lambda: make(table).on_conflict_do_nothing())
         self.connection.execute(upsert, self.rows["contact_tags"])
 
-    def _add(self, row: dict[str, str], email: ContactPoint) -> Any:
+    def _add(self, row: dict[str, str], own: tuple[ContactPoint, ...]) -> Any:
         id, now = self.hand.new_id(), self.now
-        phone = ContactPoint.phone(row["phone"])
-        parts = PostalAddress(
-            street=row["street"], locality=row["city"], postcode=row["postcode"], country=row["country"]
-        )
-        postal = ContactPoint.postal(parts)
+        email, phone, postal = own
+        parts = postal.parts
+        assert parts is not None
         given, family, born = row["first name"], row["last name"], date.fromisoformat(row["date of birth"])
         self._put("contacts", _contact(id, given, family, born, now))
-        for place, point in enumerate((email, phone, postal)):
+        for place, point in enumerate(own):
             self._put("contact_points", _point(id, place, point, now))
         folded = (fold_email(email.key),), (phone.key,), (place_of(parts, postal.value, postal.scope),)
         record = Record(fold(given), fold(family), born.isoformat(), *folded)
         for key in keys_of(record, b"k" * 32):
             self._put("duplicate_keys", {"contact_id": id, "key": key})
-        points = [str(point) for point in (email, phone, postal)]
+        points = [str(point) for point in own]
         self._event(id, "ContactAdded", {"name": f"{given} {family}", "points": points})
         return id
 
@@ -189,6 +189,14 @@ class _Batch:
 
     def _put(self, table: str, row: dict[str, Any]) -> None:
         self.rows.setdefault(table, []).append(row)
+
+
+def _points(row: dict[str, str]) -> tuple[ContactPoint, ContactPoint, ContactPoint]:
+    """The normalising calls, for every row as an import makes them: what a known contact's row says is not known yet."""
+    parts = PostalAddress(
+        street=row["street"], locality=row["city"], postcode=row["postcode"], country=row["country"]
+    )
+    return ContactPoint.email(row["email"]), ContactPoint.phone(row["phone"]), ContactPoint.postal(parts)
 
 
 def _contact(id: Any, given: str, family: str, born: date, now: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from crmkit.errors import Conflict
 from crmkit.exchange import ColumnMap, import_contacts, import_orders, importing, look
 from crmkit.exchange.rejects import Rejects
 from crmkit.testing import FakeClock
+from crmkit.transaction import bulk
 
 HEADER = "name,email,phone,tags\n"
 
@@ -178,3 +179,29 @@ def test_what_was_written_after_the_last_commit_is_cut_off(tmp_path: Path) -> No
     with Rejects(path, source, size) as rejects:  # type: ignore[arg-type]
         rejects.write(["b"])  # type: ignore[list-item]
     assert path.read_text() == "head\na\nb\n"
+
+
+@pytest.mark.parametrize("server", ["postgresql_url", "mariadb_url"])
+def test_what_another_changed_meanwhile_stays(
+    request: pytest.FixtureRequest, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crm = CRM(request.getfixturevalue(server))
+    crm.create_tables()
+    with crm.begin() as tx:
+        ann = tx.contacts.add("Ann", points=[ContactPoint.email("ann@example.com")])
+    lock = bulk.lock_contacts
+
+    def meanwhile(*given: Any) -> None:
+        monkeypatch.undo()
+        with crm.begin() as other:
+            other.contacts.update(ann.id, owner="staff:bea")
+        lock(*given)
+
+    monkeypatch.setattr(bulk, "lock_contacts", meanwhile)
+    path = tmp_path / "a.csv"
+    path.write_text("name,email,gender\nAnn,ann@example.com,f\n")
+    assert import_contacts(crm, look(path)).updated == 1
+    with crm.begin() as tx:
+        found = tx.contacts.get(ann.id)
+        assert (found.owner, found.gender) == ("staff:bea", "f")
+    crm.engine.dispose()

@@ -7,12 +7,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import event, select, text
 
 from crmkit import CRM, ContactPoint, Message, Transaction
+from crmkit.duplicates.review import PairState
 from crmkit.privacy.audit import head
+from crmkit.sql.duplicate_pairs import (
+    Ids,
+    add_pairs,
+    decide,
+    drop_open,
+    pair_row,
+    read_distinct,
+    read_open,
+    read_pair,
+    read_state,
+)
+from crmkit.sql.duplicates import read_keys
 from crmkit.sql.events import number_events
 from crmkit.sql.orders import count_orders
 from crmkit.sql.seals import read_leaves, seal_over
@@ -41,6 +55,11 @@ def _erased(crm: CRM, tx: Transaction) -> None:
     contact = tx.contacts.find(ContactPoint.email("p11@example.com"))
     if contact is not None:
         tx.privacy.erase(contact.id)
+
+
+def _a_pair(tx: Transaction) -> Ids:
+    row = read_open(tx.sql, limit=1)[0]
+    return row["first_id"], row["second_id"]
 
 
 LOOKUPS: dict[str, Lookup] = {
@@ -86,6 +105,20 @@ LOOKUPS: dict[str, Lookup] = {
     "seals": lambda crm, tx, contact: (head(tx), seal_over(tx.sql, 3)),
     "events to verify": lambda crm, tx, contact: read_leaves(tx.sql, 3, 9),
     "erasures that are due": lambda crm, tx, contact: tx.privacy.pending(limit=3),
+    "duplicates of a new contact": lambda crm, tx, contact: tx.duplicates.check(
+        name="p7", points=[ContactPoint.email("p7@example.com")]
+    ),
+    "keys of contacts": lambda crm, tx, contact: read_keys(tx.sql, [contact.id, tx.new_id()]),
+    "duplicates to judge": lambda crm, tx, contact: read_open(
+        tx.sql, read_open(tx.sql, limit=2)[-1], limit=3
+    ),
+    "a pair of duplicates": lambda crm, tx, contact: read_pair(tx.sql, _a_pair(tx)),
+    "state of a pair": lambda crm, tx, contact: read_state(tx.sql, _a_pair(tx)),
+    "pairs judged distinct": lambda crm, tx, contact: read_distinct(tx.sql, contact.ids),
+    "pairs found anew": lambda crm, tx, contact: (
+        decide(tx.sql, _a_pair(tx), PairState.OPEN, NOW, "system"),
+        drop_open(tx.sql, [_a_pair(tx)]),
+    ),
     "failures": lambda crm, tx, contact: tx.sql.execute(
         select(tx.table("failures")).order_by(tx.table("failures").c.id.desc()).limit(3)
     ),
@@ -121,12 +154,17 @@ def _filled(url: str) -> CRM:
         people = [contact.id for contact in tx.contacts.page(limit=PEOPLE)]
         for loser, into in zip(people[100::2], people[101::2], strict=True):
             tx.merges.merge(loser, into)
+        pairs = [(UUID(int=n), UUID(int=n + 1)) for n in range(1, PEOPLE)]
+        add_pairs(tx.sql, [pair_row(ids, ids[0].int / 10, [], NOW) for ids in pairs])
+        for ids in pairs[::3]:
+            decide(tx.sql, ids, PairState.DISTINCT, NOW, "system")
         number_events(tx.sql, 400)
     with crm.engine.begin() as connection:
         tables = ", ".join(
             crm.tables[name].name
             for name in (
-                "contacts contact_points events deliveries consents suppressions contact_aliases contact_merges"
+                "contacts contact_points events deliveries consents suppressions contact_aliases contact_merges "
+                "duplicate_keys duplicate_pairs"
             ).split()
         )
         connection.execute(

@@ -704,3 +704,24 @@ def test_a_handle_is_suppressed_on_its_own_network(network: str) -> None:
     assert channel.deliveries == []
     with pytest.raises(ValueRefused, match="give their network or system as scope"):
         RecordingChannel("chat", address_kind="handle")
+
+
+def test_what_was_refused_without_a_link_outlives_an_erasure_too(shop: Shop) -> None:
+    both = ContactPoint.email("both@example.com")
+    with shop.crm.begin() as tx:
+        tx.contacts.remember(shop.ann, both)
+        tx.contacts.remember(tx.contacts.add("Ben").id, both, shared=True)
+        tx.consents.withdraw(shop.ann, "news", "email", source="phone")
+        tx.consents.withdraw(shop.ann, "promo", at=shop.clock() + timedelta(days=1))
+    shop.crm.erase(shop.ann)
+    shop.wait(days=2)
+    with shop.crm.begin() as tx:
+        assert tx.suppressions.find(both) == ()
+        again = shop.ann = tx.contacts.add("Ann", points=[ANN]).id
+        for purpose in ("news", "promo"):
+            tx.consents.grant(again, purpose, source="import:old list")
+            answer = tx.consents.may_send(again, purpose, "email")
+            assert isinstance(answer, Refused) and answer.reason.value == "suppressed"
+        assert tx.consents.may_send(again, "service", "email")
+    shop.confirm(shop.ask().token)  # of one's own accord
+    assert shop.may() and not shop.may("promo")

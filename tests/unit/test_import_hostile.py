@@ -274,3 +274,30 @@ def test_a_row_with_the_id_of_a_contact_that_was_merged_is_taken(crm: CRM, tmp_p
             "a2@example.com",
         ]
         assert tx.contacts.tags.of(ann.id) == ("t1", "t2")
+
+
+def test_a_dry_run_spoils_no_file_of_rejects(crm: CRM, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    report = take(crm, path, "name,email\nAnn,ann@example.com\nBob,nowhere\n")
+    before = Path(report.rejects).read_text()
+    dry = import_contacts(crm, look(path), on_duplicate="reject", dry_run=True)
+    assert (dry.rejected, Path(report.rejects).read_text()) == (2, before)
+    assert Path(dry.rejects).name == "a.csv.dry-run.rejects.csv"
+
+
+def test_a_run_does_not_go_on_without_its_file_of_rejects(crm: CRM, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("name,email\nBob,nowhere\nAnn,ann@example.com\nCarl,nowhere\n")
+
+    def killed(report: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        import_contacts(crm, look(path), batch=1, told=killed)
+    kept = tmp_path / "a.csv.rejects.csv"
+    kept.rename(tmp_path / "elsewhere.csv")
+    with pytest.raises(ValueRefused, match="no longer in"):
+        import_contacts(crm, look(path))
+    (tmp_path / "elsewhere.csv").rename(kept)
+    report = import_contacts(crm, look(path))
+    assert (report.resumed_from, report.rejected, len(rejects(report))) == (1, 2, 2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import (
@@ -164,6 +166,65 @@ def test_an_id_that_was_only_read_is_known_later_where_the_key_is_a_number_or_a_
         tx.contacts.update(ann.id, owner="zoe")
     with crm.begin() as tx:
         assert (tx.contacts.get(ann.id).owner, tx.contacts.get(ann.id).id) == ("zoe", ann.id)
+
+
+def test_an_empty_key_is_a_key() -> None:
+    table = Table("users", MetaData(), Column("id", String(9), primary_key=True), *_strings("name", "mail"))
+    crm = _over(table, columns={"name": "name", "email": "mail"})
+    with crm.engine.begin() as connection:
+        connection.execute(table.insert(), {"id": "", "name": "Ann", "mail": "ann@example.com"})
+    with crm.begin() as tx:
+        ann = tx.contacts.find(EMAIL("ann@example.com"))
+        assert ann is not None and tx.contacts.tags.add(ann.id, "vip") == ("vip",)
+        assert tx.contacts.get_many([tx.new_id()]) == {}
+    with crm.begin() as tx:
+        assert tx.contacts.get(ann.id).name == "Ann"
+
+
+def _two(read_only: bool) -> tuple[CRM, Table, list[UUID]]:
+    """Return a CRM over a table in which Ann and Ben stand, with their ids, Ann merged into Ben."""
+    table = Table("users", MetaData(), Column("id", Integer, primary_key=True), *_strings("first", "mail"))
+    crm = _over(table, columns={"given_name": "first", "email": "mail"}, read_only=read_only)
+    with crm.engine.begin() as connection:
+        people = [{"first": who, "mail": f"{who}@example.com"} for who in ("Ann", "Ben")]
+        connection.execute(table.insert(), people)
+    with crm.begin() as tx:
+        found = [tx.contacts.find(EMAIL(f"{who}@example.com")) for who in ("ann", "ben")]
+        ids = [one.id for one in found if one is not None]
+        tx.merges.merge(*ids)
+    return crm, table, ids
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_the_first_name_of_merged_rows_may_be_permitted(read_only: bool) -> None:
+    crm, table, (ann, ben) = _two(read_only)
+    with crm.begin() as tx:
+        assert crm.greeting(tx.contacts.permit_first_name(ann, how="asked")) == "Dear Ben,"
+        assert crm.greeting(tx.contacts.withdraw_first_name(ann)) == "Dear customer,"
+    with crm.engine.begin() as connection:
+        connection.execute(table.update().where(table.c.id == 2).values(first=None))
+    with crm.begin() as tx:
+        assert crm.greeting(tx.contacts.permit_first_name(ben, how="asked")) == "Dear Ann,"
+        assert crm.greeting(tx.contacts.withdraw_first_name(ben)) == "Dear customer,"
+
+
+def test_a_part_of_the_name_of_merged_rows_is_changed() -> None:
+    crm, table, (ann, _) = _two(read_only=False)
+    with crm.begin() as tx:
+        tx.contacts.update(ann, given_name="Benjamin")
+        assert tx.contacts.get(ann).name == "Benjamin"
+        assert tx.sql.execute(select(table.c.first).order_by(table.c.id)).scalars().all() == [
+            "Ann",
+            "Benjamin",
+        ]
+
+
+def test_somebody_is_listed_whose_surviving_row_the_host_has_deleted() -> None:
+    crm, table, (_, ben) = _two(read_only=True)
+    with crm.engine.begin() as connection:
+        connection.execute(table.delete().where(table.c.id == 2))
+    with crm.begin() as tx:
+        assert [(one.id, one.name) for one in tx.contacts.page()] == [(ben, "Ann")]
 
 
 def test_what_no_contact_can_hold_is_left_out_and_nothing_fails() -> None:
@@ -375,6 +436,21 @@ def test_tenants_have_a_mapping_each_unless_they_would_share_one() -> None:
     tied = MappedContacts(table="customers", columns=COLUMNS, where=Customer.deleted_at.is_(None))
     with pytest.raises(ConfigError, match="condition over one table, and tenant 'a' has another"):
         tied.for_tenant("a", "schema_a")
+
+
+@pytest.mark.parametrize("how", ["file", "uri", "hard link"])
+def test_a_tenant_has_a_file_of_its_own(tmp_path: Path, how: str) -> None:
+    crm = CRM(f"sqlite:///{tmp_path}/main.db")
+    crm.create_tables()
+    (tmp_path / "link.db").hardlink_to(tmp_path / "main.db")
+    urls = {
+        "file": f"sqlite:///{tmp_path}/main.db",
+        "uri": f"sqlite:///file:{tmp_path}/main.db?uri=true",
+        "hard link": f"sqlite:///{tmp_path}/link.db",
+    }
+    crm = CRM(f"sqlite:///{tmp_path}/main.db", tenants=lambda name: urls[how])
+    with pytest.raises(ConfigError, match="would share its tables"):
+        crm.for_tenant("a")
 
 
 def _strings(*names: str) -> tuple[Column[Any], ...]:

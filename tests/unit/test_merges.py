@@ -182,7 +182,9 @@ def test_two_that_were_erased_together_stay_one(tx: Transaction) -> None:
     assert tx.merges.merge(ben.id, ann.id) == merge
 
 
-SAID: dict[str, tuple[Callable[[Transaction, UUID], object], Callable[[Transaction, UUID], object], object]] = {
+SAID: dict[
+    str, tuple[Callable[[Transaction, UUID], object], Callable[[Transaction, UUID], object], object]
+] = {
     "a tag": (
         lambda tx, id: tx.contacts.tags.add(id, "vip"),
         lambda tx, id: tx.contacts.tags.of(id),
@@ -232,7 +234,10 @@ def test_what_the_other_id_has_already_is_recorded_for_the_addressed_one_too(wha
         for id in (ann, ben, ann, ben):
             say(tx, id)
             assert read(tx, ann) == read(tx, ben) == wanted
-        assert [len(tx.events.timeline(id)) for id in (ann, ben)] == [5, 5]  # added twice, merged, and each once
+        assert [len(tx.events.timeline(id)) for id in (ann, ben)] == [
+            5,
+            5,
+        ]  # added twice, merged, and each once
         tx.merges.unmerge(merge.id)
         assert (read(tx, ann), read(tx, ben)) == (wanted, wanted)
 

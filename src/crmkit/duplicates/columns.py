@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from sys import byteorder
 from uuid import UUID
 
 import numpy as np
@@ -20,19 +20,14 @@ SINGLE = ("given", "family", "birth")
 MANY = ("email", "phone", *Place._fields)
 
 
-class Vocabulary:
-    """Texts by number, 0 being the empty one."""
+class Vocabulary(dict[str, int]):
+    """Numbers by text, 0 being that of the empty one; a text that is new gets the next."""
 
     def __init__(self) -> None:
-        self.texts = [""]
-        self._codes = {"": 0}
+        super().__init__({"": 0})
 
-    def code(self, text: str) -> int:
-        """Return the number of a text."""
-        code = self._codes.get(text)
-        if code is None:
-            code = self._codes[text] = len(self.texts)
-            self.texts.append(text)
+    def __missing__(self, text: str) -> int:
+        code = self[text] = len(self)
         return code
 
 
@@ -48,6 +43,7 @@ class Columns:
         self._ids = array("Q")
         self._raw: dict[str, list[array[int]]] = {}
         self._dense: dict[tuple[str, int], Codes] = {}
+        self._texts: dict[str, list[str]] = {}
         for name in SINGLE:
             self._add_column(name, 1)
         for name in MANY:
@@ -61,27 +57,56 @@ class Columns:
 
     def append(self, id: UUID, record: Record) -> None:
         """Add a record."""
-        number = id.int
-        self._ids.append(number >> 64)
-        self._ids.append(number & 0xFFFFFFFFFFFFFFFF)
-        codes, raw = self.vocabularies, self._raw
-        raw["given"][0].append(codes["names"].code(record.given))
-        raw["family"][0].append(codes["names"].code(record.family))
-        raw["birth"][0].append(codes["birth"].code(record.birth))
-        self._append_many("email", record.emails)
-        self._append_many("phone", record.phones)
-        places = record.places
-        for part, name in enumerate(Place._fields):
-            self._append_many(name, [place[part] for place in places])
+        words = self.vocabularies
+        for name in SINGLE:
+            self.extend(name, (words[VOCABULARIES.get(name, name)][getattr(record, name)],))
+        for names, values in (
+            (("email",), [(email,) for email in record.emails]),
+            (("phone",), [(phone,) for phone in record.phones]),
+            (Place._fields, record.places),
+        ):
+            coded = [
+                (0, tuple(words[name][text] for name, text in zip(names, value, strict=True)))
+                for value in values
+            ]
+            self.extend_many(names, coded, 1)
+        self.extend_ids(id.bytes)
 
-    def _append_many(self, name: str, values: Any) -> None:
-        code = self.vocabularies[name].code
-        count = len(values)
-        slots = self._raw[name]
-        slots[0].append(code(values[0]) if count else 0)
-        for slot in range(1, count):
-            slots[slot].append(len(self) - 1)
-            slots[slot].append(code(values[slot]))
+    def extend_ids(self, ids: bytes) -> None:
+        """Add the ids of rows whose values were added, 16 bytes for each."""
+        halves = array("Q", ids)
+        if byteorder == "little":
+            halves.byteswap()
+        self._ids.extend(halves)
+
+    def extend(self, name: str, codes: Iterable[int]) -> None:
+        """Add rows to the column of a field that has one value."""
+        self._raw[name][0].extend(codes)
+
+    def extend_many(
+        self, names: Sequence[str], values: Iterable[tuple[int, tuple[int, ...]]], rows: int
+    ) -> None:
+        """Add rows to the columns of fields that are chosen together; of each row the first few distinct values.
+
+        Args:
+            names: of the fields.
+            values: the row among those that are added, in order, with a code for each of the fields.
+            rows: how many are added.
+        """
+        before = len(self)
+        first = [(0,) * len(names)] * rows
+        last, had = -1, []
+        for row, codes in values:
+            if not any(codes):
+                continue
+            if row != last:
+                first[row], last, had = codes, row, [codes]
+            elif codes not in had and len(had) < VALUES:
+                for name, code in zip(names, codes, strict=True):
+                    self._raw[name][len(had)].extend((before + row, code))
+                had.append(codes)
+        for name, column in zip(names, zip(*first, strict=True), strict=True):
+            self._raw[name][0].extend(column)
 
     def __len__(self) -> int:
         return len(self._ids) // 2
@@ -105,7 +130,11 @@ class Columns:
 
     def texts(self, name: str) -> list[str]:
         """Return the texts by code of a column."""
-        return self.vocabularies[VOCABULARIES.get(name, name)].texts
+        name = VOCABULARIES.get(name, name)
+        words = self.vocabularies[name]
+        if len(self._texts.get(name, ())) != len(words):
+            self._texts[name] = list(words)
+        return self._texts[name]
 
     def slots(self, name: str) -> int:
         """Return how many values of a field are kept."""

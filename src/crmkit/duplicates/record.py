@@ -88,7 +88,7 @@ def place_of(parts: Any, lines: str, country: str) -> Place:
         country: ISO 3166, two letters, or empty.
     """
     if parts is None:
-        number, street = split_street(lines.partition("\n")[0].partition(",")[0])
+        number, street = split_street(first_line(lines))
         return Place(number, street, country=country.lower())
     told: Mapping[str, str] = parts if isinstance(parts, Mapping) else attrs.asdict(parts)
     number, street = split_street(told.get("street", "") or told.get("box", ""))
@@ -102,12 +102,23 @@ def place_of(parts: Any, lines: str, country: str) -> Place:
     )
 
 
+def first_line(lines: str) -> str:
+    """Return what is taken for the street of an address whose parts are not known."""
+    return lines.partition("\n")[0].partition(",")[0]
+
+
 def split_street(line: str) -> tuple[str, str]:
     """Return the number of the house, before or behind the street, and the street, both folded."""
+    number, street = apart(line)
+    return fold(number), fold(street)
+
+
+def apart(line: str) -> tuple[str, str]:
+    """Return the number of the house and the street as they are written."""
     found = _NUMBER.search(line)
     if not found:
-        return "", fold(line)
-    return fold(found[1] or found[2]), fold(line[: found.start()] + " " + line[found.end() :])
+        return "", line
+    return found[1] or found[2], line[: found.start()] + " " + line[found.end() :]
 
 
 def distinct(values: Iterable[Any]) -> tuple[Any, ...]:

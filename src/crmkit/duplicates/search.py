@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from json import dumps
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 
 from crmkit.duplicates.blocks import Blocks, Cut, Rows, blocks
-from crmkit.duplicates.columns import Columns
+from crmkit.duplicates.columns import VOCABULARIES, Columns
+from crmkit.duplicates.compare import Levels
 from crmkit.duplicates.learn import learn
 from crmkit.duplicates.levels import FIELDS
 from crmkit.duplicates.pairs import Bits, Pairs, Table
@@ -115,8 +118,12 @@ def _compared(table: Table, codes: Rows, least: float) -> tuple[Rows, Rows, Bits
     return pairs.left, pairs.right, pairs.weights()
 
 
-def explain(found: Found) -> Iterator[list[dict[str, object]]]:
-    """Yield for each pair what its fields say: field, level and weight, those that either lacks left out."""
+def explain(found: Found) -> Iterator[tuple[str, bool]]:
+    """Yield for each pair what its fields say, as canonical JSON, and whether neither part of the names differs.
+
+    Of each field that neither lacks the field, its level and the weight; few differ, so that each is written once.
+    """
+    said: dict[tuple[str, int, float], str] = {}
     for start in range(0, len(found.left), _AT_ONCE):
         pairs = Pairs(
             found.table, found.left[start : start + _AT_ONCE], found.right[start : start + _AT_ONCE]
@@ -124,12 +131,25 @@ def explain(found: Found) -> Iterator[list[dict[str, object]]]:
         pairs.compare_all()
         bits = pairs.counted()
         columns = [
-            (name, field.levels, pairs.levels[name].tolist(), np.round(bits[name].astype(float), 2).tolist())
-            for name, field in FIELDS.items()
+            _said(said, name, pairs.levels[name], np.round(bits[name].astype(float), 2)) for name in FIELDS
         ]
-        for row in range(len(pairs.left)):
-            yield [
-                {"field": name, "level": words[levels[row] - 1], "weight": weights[row]}
-                for name, words, levels, weights in columns
-                if levels[row]
-            ]
+        differ = np.zeros(len(pairs.left), np.bool_)
+        for name in VOCABULARIES:
+            differ |= pairs.levels[name] == len(FIELDS[name].levels)
+        for row, other_name in zip(zip(*columns, strict=True), differ.tolist(), strict=True):
+            yield f"[{','.join(filter(None, row))}]", not other_name
+
+
+def _said(
+    said: dict[tuple[str, int, float], str], name: str, levels: Levels, weights: npt.NDArray[np.float64]
+) -> list[str]:
+    """Return what a field says of each pair, as JSON; nothing where either lacks it."""
+    found = []
+    for level, weight in zip(levels.tolist(), weights.tolist(), strict=True):
+        text = said.get((name, level, weight))
+        if text is None:
+            plain = {"field": name, "level": FIELDS[name].levels[level - 1], "weight": weight}
+            text = dumps(plain, separators=(",", ":")) if level else ""
+            said[name, level, weight] = text
+        found.append(text)
+    return found

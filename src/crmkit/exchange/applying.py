@@ -69,7 +69,7 @@ class _Applying:
         outcomes = [self._outcome(row) for row in rows]
         self._batch.write()
         self._details.look_up(
-            self._owners[row.line] for row in incoming if row.tags and row.line in self._owners
+            self._owners[one.row.line] for one in outcomes if one.row.line in self._owners and _tagged(one)
         )
         finished = [self._finished(one) for one in outcomes]
         self._details.write()
@@ -108,6 +108,11 @@ class _Applying:
         merged = contact is not None and bool(contact.merged)
         changed = self._details.add(id, row, new=one.what == "added", merged=merged)
         return attrs.evolve(one, what="updated") if changed and one.what == "unchanged" else one
+
+
+def _tagged(one: Outcome) -> bool:
+    """Whether the row's contact may have tags beside those of the rows."""
+    return one.what != "added" and isinstance(one.row, Incoming) and bool(one.row.tags)
 
 
 def _shared(points: Sequence[ContactPoint]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,45 @@ _TRUE = frozenset("1 yes y true x ja oui si sí sim oo có კი да".split())
 _FALSE = frozenset("0 no n false nein non não hindi không არა нет".split())
 _FLAGS = frozenset(("business", "internal"))
 _SIMPLE = frozenset(EDITABLE) - _FLAGS - {"first_name", "birth_date"}
+
+
+@attrs.frozen
+class _Shape:
+    """Which fields a row has, by what they are; the rows of a file have few shapes.
+
+    Args:
+        plain: fields of contacts.
+        addresses: each with its kind and name.
+        labels: of addresses by their parts: each with the parts and their fields.
+        values: custom fields, each with its name.
+        consents: each with the purpose.
+    """
+
+    plain: tuple[str, ...]
+    addresses: tuple[tuple[str, str, str], ...]
+    labels: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    values: tuple[tuple[str, str], ...]
+    consents: tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=256)
+def _shape(fields: tuple[str, ...]) -> _Shape:
+    split = [(field, *field.partition(":")[::2]) for field in fields]
+    labels = dict.fromkeys(name for _, kind, name in split if kind in _PARTS)
+    parts = {label: [(part, f"{part}:{label}" if label else part) for part in _PARTS] for label in labels}
+    return _Shape(
+        plain=tuple(field for field in fields if field in _SIMPLE or field in _FLAGS),
+        addresses=tuple(one for one in split if one[1] in _ADDRESSES),
+        labels=tuple(
+            (label, tuple(one for one in some if one[1] in fields)) for label, some in parts.items()
+        ),
+        values=_named(fields, "field:"),
+        consents=_named(fields, "consent:"),
+    )
+
+
+def _named(fields: Sequence[str], prefix: str) -> tuple[tuple[str, str], ...]:
+    return tuple((field, field.removeprefix(prefix)) for field in fields if field.startswith(prefix))
 
 
 @attrs.define
@@ -56,9 +96,10 @@ class Builder:
         Raises:
             ValueRefused: if a value is refused; the message names the field.
         """
+        shape = _shape(tuple(cells))
         notes = list(self._notes(cells))
-        points = self._distinct(found, list(self._every_point(cells, notes)))
-        fields = self._fields(cells, notes)
+        points = self._distinct(found, list(self._every_point(cells, shape, notes)))
+        fields = self._fields(cells, shape, notes)
         relations = self._employer(cells, fields)
         if not points and not any(fields.get(name) for name in ("name", "given_name", "family_name")):
             raise ValueRefused("the row has neither a name nor an address")
@@ -71,20 +112,20 @@ class Builder:
             named=id is not None,
             tags=tuple(dict.fromkeys(self._tags(cells))),
             notes=tuple(notes),
-            values=_by_name(cells, "field"),
-            consents={name: truth(value, "consent") for name, value in _by_name(cells, "consent").items()},
+            values=_by_name(cells, shape.values),
+            consents={
+                name: truth(value, "consent") for name, value in _by_name(cells, shape.consents).items()
+            },
             relations=relations,
             warnings=tuple(_oddities(contact)),
             raw=raw,
         )
 
-    def _fields(self, cells: Cells, notes: list[str]) -> dict[str, Any]:
+    def _fields(self, cells: Cells, shape: _Shape, notes: list[str]) -> dict[str, Any]:
         fields: dict[str, Any] = {}
-        for name in cells:
-            if name in _SIMPLE and (text := _joined(cells, name)):
-                fields[name] = text
-            elif name in _FLAGS and (text := _joined(cells, name)):
-                fields[name] = truth(text, name)
+        for name in shape.plain:
+            if text := _joined(cells, name):
+                fields[name] = truth(text, name) if name in _FLAGS else text
         if found := self._birth_date(_joined(cells, "birth_date"), notes):
             fields["birth_date"] = found
         if permission := _permission(cells):
@@ -143,20 +184,15 @@ class Builder:
         ordered = [*points, *found] if self.columns.exact else [*found, *points]
         return tuple(dict.fromkeys(ordered))
 
-    def _every_point(self, cells: Cells, notes: list[str]) -> Iterator[ContactPoint]:
+    def _every_point(self, cells: Cells, shape: _Shape, notes: list[str]) -> Iterator[ContactPoint]:
         for cell in cells.get("points", ()):
             yield from map(point_from, _listed(cell)) if cell else ()
-        labels: dict[str, None] = {}
-        for field, values in cells.items():
-            kind, _, name = field.partition(":")
-            if kind in _PARTS:
-                labels[name] = None
-            elif kind in _ADDRESSES:
-                for value in values:
-                    if value and (point := self._point(kind, name, value, notes)):
-                        yield point
-        for label in labels:
-            if point := self._assembled(cells, label):
+        for field, kind, name in shape.addresses:
+            for value in cells[field]:
+                if value and (point := self._point(kind, name, value, notes)):
+                    yield point
+        for label, parts in shape.labels:
+            if point := self.address({part: _joined(cells, field) for part, field in parts}, label):
                 yield point
 
     def _point(self, kind: str, name: str, value: str, notes: list[str]) -> ContactPoint | None:
@@ -185,12 +221,6 @@ class Builder:
             return ContactPoint.postal(value, source=source, label=name)
         made = ContactPoint.handle(name, value) if kind == "handle" else ContactPoint.external(name, value)
         return made.with_(source=source)
-
-    def _assembled(self, cells: Cells, label: str) -> ContactPoint | None:
-        suffix = f":{label}" if label else ""
-        return self.address(
-            {name: _joined(cells, name + suffix) for name in _PARTS if name + suffix in cells}, label
-        )
 
     def address(self, parts: Mapping[str, str], label: str) -> ContactPoint | None:
         """Return the point of a postal address by its parts; None if nothing but a country is given.
@@ -223,14 +253,8 @@ def _whole(fields: Mapping[str, Any]) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _by_name(cells: Cells, kind: str) -> dict[str, str]:
-    prefix = f"{kind}:"
-    return {
-        field.removeprefix(prefix): _joined(cells, field)
-        for field in cells
-        if field.startswith(prefix)
-        if _joined(cells, field)
-    }
+def _by_name(cells: Cells, fields: Sequence[tuple[str, str]]) -> dict[str, str]:
+    return {name: text for field, name in fields if (text := _joined(cells, field))}
 
 
 def _id(cells: Cells) -> UUID | None:
@@ -246,9 +270,9 @@ def _id(cells: Cells) -> UUID | None:
 
 
 def _permission(cells: Cells) -> FirstNamePermission | None:
-    at, by, how = (_joined(cells, f"first_name_{part}") for part in ("at", "by", "how"))
-    if not at:
+    if not _joined(cells, "first_name_at"):
         return None
+    at, by, how = (_joined(cells, f"first_name_{part}") for part in ("at", "by", "how"))
     try:
         return FirstNamePermission(at=datetime.fromisoformat(at), by=by, how=how)
     except ValueError as error:

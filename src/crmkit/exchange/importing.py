@@ -54,7 +54,8 @@ def import_contacts(
         dry_run: whether everything is undone at the end; it is one transaction, which holds its locks that long.
         again: whether to begin anew although the file was taken over before, or in part.
         batch: how many rows are committed together.
-        rejects: where rejected rows are written; by default beside the file, `FILE.rejects.csv`.
+        rejects: where rejected rows are written; by default beside the file, `FILE.rejects.csv`, of a dry run
+            `FILE.dry-run.rejects.csv`.
         actor: who imports, as for `crm.begin`.
         told: called after each batch with the report so far.
 
@@ -66,8 +67,13 @@ def import_contacts(
     work = partial(_work, crm, policy, plan.columns.source)
     source = plan.source(crm.new_id)
     run = Run(crm, plan, source, plan.key("contacts", policy), "contacts", work, batch, actor, told)
-    path = rejects or Path(f"{plan.path}{source.suffix}")
+    path = rejects or rejects_beside(plan, source, dry_run=dry_run)
     return run.dry(path) if dry_run else run.real(path, again=again)
+
+
+def rejects_beside(plan: Plan, source: Source, *, dry_run: bool) -> Path:
+    """Return the file of rejects by default: a dry run has its own, so that it spoils none that somebody mends."""
+    return Path(f"{plan.path}{'.dry-run' if dry_run else ''}{source.suffix}")
 
 
 #: Applies raw rows in a transaction; called again row by row if the whole is refused.

@@ -14,7 +14,7 @@ from crmkit.crm import CRM
 from crmkit.errors import CrmkitError, KeyConflict, TransactionError, ValueRefused
 from crmkit.exchange.applying import Outcome
 from crmkit.exchange.build import Builder
-from crmkit.exchange.importing import Run, Told, silent
+from crmkit.exchange.importing import Run, Told, rejects_beside, silent
 from crmkit.exchange.incoming import Incoming, Rejected
 from crmkit.exchange.order_rows import Group, OrderBuilder, Return, Sale, group
 from crmkit.exchange.plan import Plan
@@ -53,7 +53,8 @@ def import_orders(
         dry_run: whether everything is undone at the end.
         again: whether to begin anew although the file was taken over before, or in part.
         batch: how many rows are committed together, roughly.
-        rejects: where rejected rows are written; by default beside the file, `FILE.rejects.csv`.
+        rejects: where rejected rows are written; by default beside the file, `FILE.rejects.csv`, of a dry run
+            `FILE.dry-run.rejects.csv`.
         actor: who imports, as for `crm.begin`.
         told: called after each batch with the report so far.
 
@@ -72,7 +73,7 @@ def import_orders(
     key = plan.key("orders", tuple(sorted(effects)))
     size = max(1, batch // 10)
     run = Run(crm, plan, source, key, "orders", work, size, actor, told or silent)
-    path = rejects or Path(f"{plan.path}{source.suffix}")
+    path = rejects or rejects_beside(plan, source, dry_run=dry_run)
     return run.dry(path) if dry_run else run.real(path, again=again)
 
 

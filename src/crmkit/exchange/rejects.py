@@ -30,6 +30,11 @@ class Rejects:
     def __enter__(self) -> Self:
         if not self.size:
             self._path.unlink(missing_ok=True)
+        elif not self._path.exists() or self._path.stat().st_size < self.size:
+            raise ValueRefused(
+                f"rows that the run before has rejected are no longer in {str(self._path)!r}; name the file where "
+                "they are, or begin anew (--again)"
+            )
         return self
 
     def __exit__(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -10,11 +11,11 @@ import attrs
 from sqlalchemy import Select, Table, and_, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 
-from crmkit.contacts import EDITABLE, Contact, ContactPoint
+from crmkit.contacts import Contact, ContactPoint
 from crmkit.errors import RetryTransaction
 from crmkit.sql.aliases import read_many_ids
 from crmkit.sql.connection import Sql, prepared
-from crmkit.sql.contacts import columns_of, contact_row, point_row
+from crmkit.sql.contacts import columns_of, contact_columns, point_columns
 from crmkit.sql.duplicates import refresh_keys, write_keys
 
 if TYPE_CHECKING:
@@ -111,9 +112,10 @@ class NewPoint:
 
 def write_contacts(tx: Transaction, contacts: Sequence[Contact]) -> None:
     """Write the rows of new contacts, their points not among them."""
-    stamps = {"created_at": tx.now, "updated_at": tx.now}
-    _insert(tx, "contacts", [contact_row(contact) | stamps for contact in contacts])
-    write_keys(tx, contacts)
+    if contacts:
+        stamps = [tx.now] * len(contacts)
+        _insert(tx, "contacts", contact_columns(contacts) | {"created_at": stamps, "updated_at": stamps})
+        write_keys(tx, contacts)
 
 
 def write_points(tx: Transaction, points: Sequence[NewPoint]) -> None:
@@ -123,36 +125,46 @@ def write_points(tx: Transaction, points: Sequence[NewPoint]) -> None:
         RetryTransaction: if another transaction has given one of them away since they were looked up.
     """
     ordered = sorted(points, key=lambda new: (*identity(new.point), new.rank))
-    now = tx.now
-    _insert(
-        tx,
-        "contact_points",
-        [point_row(new.contact_id, new.point, new.ordinal, new.rank, now) for new in ordered],
-    )
-
-
-def write_changes(tx: Transaction, contacts: Sequence[Contact]) -> None:
-    """Write the fields of contacts that are there already, in the order of their ids."""
-    if not contacts:
+    if not ordered:
         return
+    places: dict[str, list[Any]] = {
+        "rank": [new.rank for new in ordered],
+        "contact_id": [new.contact_id for new in ordered],
+        "ordinal": [new.ordinal for new in ordered],
+        "added_at": [tx.now] * len(ordered),
+    }
+    _insert(tx, "contact_points", point_columns([new.point for new in ordered]) | places)
+
+
+def write_changes(tx: Transaction, changed: Iterable[tuple[Contact, Collection[str]]]) -> None:
+    """Write fields of contacts that are there already.
+
+    Args:
+        tx: the transaction.
+        changed: contacts with the fields that changed; another transaction may have changed others of them.
+    """
     table = tx.sql.tables["contacts"]
-    rows = [
-        {"b_id": contact.id, "updated_at": tx.now}
-        | columns_of({field: getattr(contact, field) for field in EDITABLE})
-        for contact in sorted(contacts, key=lambda contact: contact.id)
-    ]
-    tx.sql.execute(prepared(table, "change many", _change), rows)
-    refresh_keys(tx, contacts)
+    groups: dict[tuple[str, ...], list[Contact]] = {}
+    for contact, fields in changed:
+        groups.setdefault(tuple(sorted(fields)), []).append(contact)
+    for fields, contacts in groups.items():
+        rows = [
+            {"b_id": contact.id, "updated_at": tx.now}
+            | columns_of({field: getattr(contact, field) for field in fields})
+            for contact in contacts
+        ]
+        statement = prepared(table, f"change {' '.join(fields)}", partial(_change, names=list(rows[0])[1:]))
+        tx.sql.execute(statement, rows)
+        refresh_keys(tx, contacts)
 
 
-def _change(table: Table) -> Any:
-    names = [column.name for column in table.columns if column.name not in ("id", "created_at")]
+def _change(table: Table, names: Sequence[str]) -> Any:
     values: dict[str, Any] = {name: bindparam(name) for name in names}
     return update(table).where(table.c.id == bindparam("b_id")).values(values)
 
 
-def _insert(tx: Transaction, table: str, rows: Sequence[dict[str, Any]]) -> None:
+def _insert(tx: Transaction, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
     try:
-        tx.sql.insert(tx.sql.tables[table], rows)
+        tx.sql.insert_columns(tx.sql.tables[table], columns)
     except IntegrityError as error:
         raise RetryTransaction(f"a row of {table!r} was written by another transaction") from error

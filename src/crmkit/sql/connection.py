@@ -90,9 +90,22 @@ class Sql:
         if self.watch is not None:
             self.watch(table, rows)
         if len(rows) >= _MANY and self._pays():
-            self._insert_many(table, rows)
+            self._insert_many(table, {name: [row[name] for row in rows] for name in rows[0]})
         elif rows:
             self.execute(_insert(table), rows if len(rows) > 1 else rows[0])
+
+    def insert_columns(self, table: Table, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Insert rows that are given column by column, which is faster where there are many.
+
+        Args:
+            table: into which.
+            columns: the values of each column, all of one length.
+        """
+        if self.watch is None and len(next(iter(columns.values()))) >= _MANY and self._pays():
+            self._insert_many(table, columns)
+        else:
+            rows = zip(*columns.values(), strict=True)
+            self.insert(table, [dict(zip(columns, row, strict=True)) for row in rows])
 
     def _pays(self) -> bool:
         """Whether it pays, and is possible, to go past SQLAlchemy's execution with this connection."""
@@ -103,10 +116,10 @@ class Sql:
             return dialect.driver == "psycopg"  # psycopg2 would send row by row
         return dialect.paramstyle in ("qmark", "format", "pyformat")  # a host's engine may have another
 
-    def _insert_many(self, table: Table, rows: Sequence[Row]) -> None:
+    def _insert_many(self, table: Table, values: Mapping[str, Sequence[Any]]) -> None:
         """Insert rows past SQLAlchemy's execution, which takes longer for a row than the database does."""
-        columns = tuple(rows[0])
-        bound = _bound(table, columns, rows, self._connection.dialect)
+        columns = tuple(values)
+        bound = _bound(table, values, self._connection.dialect)
         self._refuse_ended()
         self._open_savepoint()
         try:
@@ -297,16 +310,16 @@ def _insert(table: Table) -> Any:
     return prepared(table, "insert", insert)
 
 
-def _bound(table: Table, columns: Sequence[str], rows: Sequence[Row], dialect: Any) -> list[tuple[Any, ...]]:
+def _bound(table: Table, columns: Mapping[str, Sequence[Any]], dialect: Any) -> list[tuple[Any, ...]]:
     """Return the rows' values as the driver takes them; column by column, most of which need no more than a look."""
     sides: list[Sequence[Any]] = []
-    for name in columns:
+    for name, values in columns.items():
         process = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
-        sides.append(_side([row[name] for row in rows], process))
+        sides.append(_side(values, process))
     return list(zip(*sides, strict=True))
 
 
-def _side(values: list[Any], process: Callable[[Any], Any] | None) -> Sequence[Any]:
+def _side(values: Sequence[Any], process: Callable[[Any], Any] | None) -> Sequence[Any]:
     if process is None:
         return values
     same = values.count(values[0]) == len(values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -38,6 +38,7 @@ FIELD_COLUMNS = _CONTACT[1:]
 _POINT = ("kind", "scope", "key", "value", "label", "source", "verified_at", "is_primary", "parts", "ordinal")
 _POINTS = len(_CONTACT) + 1  # behind what the contact is, and whether it was merged
 _PLACE = ("country", "city", "postcode")
+_PARTS = tuple(field.name for field in attrs.fields(PostalAddress))
 _POINT_KINDS = {kind.value: kind for kind in PointKind}
 
 _AT_ONCE = 1000  # databases take some ten thousand parameters, not any number
@@ -208,6 +209,22 @@ def contact_row(contact: Contact) -> dict[str, Any]:
     return {"id": contact.id, **columns_of({field: getattr(contact, field) for field in EDITABLE})}
 
 
+def contact_columns(contacts: Sequence[Contact]) -> dict[str, list[Any]]:
+    """Return what `contact_row` returns for each of many contacts, column by column."""
+    columns: dict[str, list[Any]] = {"id": [contact.id for contact in contacts]}
+    for name in FIELD_COLUMNS:
+        if name not in _PERMISSION:
+            columns[name] = list(map(attrgetter(name), contacts))
+    for name in ("business", "internal"):
+        columns[name] = list(map(int, columns[name]))
+    columns["birth_date"] = [born.isoformat() if born else "" for born in columns["birth_date"]]
+    given = [contact.first_name for contact in contacts]
+    columns["first_name_at"] = [one.at if one else FOREVER for one in given]
+    columns["first_name_by"] = [one.by if one else "" for one in given]
+    columns["first_name_how"] = [one.how if one else "" for one in given]
+    return columns
+
+
 def columns_of(changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return fields of a contact as the columns that hold them."""
     columns = {name: _plain(value) for name, value in changes.items() if name != "first_name"}
@@ -251,7 +268,7 @@ def point_row(contact_id: UUID, point: ContactPoint, ordinal: int, rank: int, at
         "source": point.source,
         "verified_at": point.verified_at or FOREVER,
         "is_primary": int(point.primary),
-        "parts": attrs.asdict(point.parts, filter=_given) if point.parts else None,
+        "parts": _told(point.parts) if point.parts else None,
         "country": point.scope if point.kind is PointKind.POSTAL else "",
         "city": point.parts.locality if point.parts else "",
         "postcode": point.parts.postcode if point.parts else "",
@@ -259,8 +276,27 @@ def point_row(contact_id: UUID, point: ContactPoint, ordinal: int, rank: int, at
     }
 
 
-def _given(_: Any, value: Any) -> bool:
-    return bool(value)
+def point_columns(points: Sequence[ContactPoint]) -> dict[str, list[Any]]:
+    """Return what `point_row` says of each of many points themselves, column by column."""
+    parts = [point.parts for point in points]
+    return {
+        "kind": [str.__str__(point.kind) for point in points],
+        "scope": [point.scope for point in points],
+        "key": [point.key for point in points],
+        "value": [point.value for point in points],
+        "label": [point.label for point in points],
+        "source": [point.source for point in points],
+        "verified_at": [point.verified_at or FOREVER for point in points],
+        "is_primary": [int(point.primary) for point in points],
+        "parts": [_told(one) if one else None for one in parts],
+        "country": [point.scope if point.kind is PointKind.POSTAL else "" for point in points],
+        "city": [one.locality if one else "" for one in parts],
+        "postcode": [one.postcode if one else "" for one in parts],
+    }
+
+
+def _told(parts: PostalAddress) -> dict[str, str]:
+    return {name: value for name in _PARTS if (value := getattr(parts, name))}
 
 
 def same_address(table: Any, point: ContactPoint) -> Any:

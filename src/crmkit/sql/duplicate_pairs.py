@@ -8,10 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, Table, and_, bindparam, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from crmkit.clock import FOREVER
 from crmkit.duplicates.review import PairState
 from crmkit.sql.connection import Row, Sql, insert_or_ignore, prepared
+from crmkit.sql.types import Written
 
 #: A pair by its ids, the lower one first.
 Ids = tuple[UUID, UUID]
@@ -86,7 +88,9 @@ def read_distinct(sql: Sql, contact_ids: Sequence[UUID]) -> set[Ids]:
     return found
 
 
-def pair_row(ids: Ids, weight: float, explanation: Sequence[Any], found_at: datetime) -> dict[str, Any]:
+def pair_row(
+    ids: Ids, weight: float, explanation: Sequence[Any] | Written, found_at: datetime
+) -> dict[str, Any]:
     """Return the row of an open pair.
 
     Args:
@@ -110,7 +114,12 @@ def pair_row(ids: Ids, weight: float, explanation: Sequence[Any], found_at: date
 def add_pairs(sql: Sql, rows: Sequence[Row]) -> None:
     """Add pairs; those that are there already are left alone."""
     table = sql.tables["duplicate_pairs"]
-    if rows:
+    if not rows:
+        return
+    try:
+        with sql.isolated():
+            sql.insert(table, rows)
+    except IntegrityError:  # somebody judged one of them meanwhile, or searches as well
         sql.execute(insert_or_ignore(table, sql.database), list(rows))
 
 

@@ -13,9 +13,11 @@ from sqlalchemy.types import NullType
 from crmkit.contacts import Contact, PointKind
 from crmkit.duplicates.folding import fold_email
 from crmkit.duplicates.keys import KEY_LIMIT, keys_of
+from crmkit.duplicates.pages import Page
 from crmkit.duplicates.record import Place, Record, distinct, names_of, place_of, record_of
 from crmkit.sql.aliases import is_merged
 from crmkit.sql.connection import Sql, insert_or_ignore, prepared
+from crmkit.sql.types import Text
 
 if TYPE_CHECKING:
     from crmkit.transaction import Transaction
@@ -47,12 +49,13 @@ def write_keys(tx: Transaction, contacts: Iterable[Contact]) -> None:
         contacts: as their rows are, not as one with others.
     """
     under = secret(tx)
-    rows = [
-        {"contact_id": contact.id, "key": key}
-        for contact in contacts
-        for key in keys_of(record_of(contact), under)
-    ]
-    tx.sql.insert(tx.sql.tables["duplicate_keys"], rows)
+    ids: list[UUID] = []
+    keys: list[int] = []
+    for contact in contacts:
+        found = keys_of(record_of(contact), under)
+        ids += [contact.id] * len(found)
+        keys += found
+    tx.sql.insert_columns(tx.sql.tables["duplicate_keys"], {"contact_id": ids, "key": keys})
 
 
 def refresh_keys(tx: Transaction, contacts: Sequence[Contact]) -> int:
@@ -187,35 +190,35 @@ def _as_record(names: Sequence[Any], points: Iterable[Sequence[Any]]) -> Record:
     return Record(*found, birth, distinct(emails), distinct(phones), distinct(places))
 
 
-def read_records(tx: Transaction) -> Iterator[tuple[UUID, Record]]:
-    """Yield the contacts in crmkit's own tables that were not merged into another, as records, by id.
+def read_pages(sql: Sql) -> Iterator[Page]:
+    """Yield the contacts in crmkit's own tables that were not merged into another, by id.
 
     One with which others were merged is left out as well; `tx.contacts` makes them one.
     """
-    sql, after, merged = tx.sql, UUID(int=0), _merged(tx.sql)
-    statement = prepared(sql.tables["contacts"], "records", lambda _: _names_page(sql))
-    points = prepared(sql.tables["contact_points"], "of records", lambda _: _points_page(sql))
+    after, merged = UUID(int=0), {id.bytes for id in _merged(sql)}
+    statement = prepared(sql.tables["contacts"], "of a page", lambda _: _names_page(sql))
+    points = prepared(sql.tables["contact_points"], "of a page", lambda _: _points_page(sql))
     while rows := sql.execute(statement, {"after": after, "page": _PAGE}).all():
-        last = rows[-1][0]
-        of: dict[Any, list[Any]] = {}
-        for point in sql.execute(points, {"after": after, "last": last}).all():
-            of.setdefault(point[0], []).append(point[1:])
-        raw = sql.database == "sqlite"
-        for row in rows:
-            if row[0] not in merged:
-                yield row[0], _as_record(row[1:], of.get(row[0].bytes if raw else row[0], ()))
+        last = UUID(bytes=bytes(rows[-1][0]))
+        of = sql.execute(points, {"after": after, "last": last}).all()
+        yield Page([row for row in rows if bytes(row[0]) not in merged], of)
         after = last
 
 
+def _bytes(sql: Sql, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return an id as 16 bytes."""
+    return func.uuid_send(column) if sql.database == "postgresql" else type_coerce(column, NullType())
+
+
 def _raw(sql: Sql, column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return a column as the driver gives it, where that is what we want: a million rows are read with this."""
-    return column if sql.database == "mariadb" else type_coerce(column, NullType())
+    """Return a text as the driver gives it, where that is what we want: a million rows are read with this."""
+    return type_coerce(column, Text() if sql.database == "mariadb" else NullType())
 
 
 def _names_page(sql: Sql) -> Select[Any]:
     c = sql.tables["contacts"].c
     return (
-        select(c.id, *(_raw(sql, c[name]) for name in _NAMES))
+        select(_bytes(sql, c.id), *(_raw(sql, c[name]) for name in _NAMES))
         .where(c.id > bindparam("after"))
         .order_by(c.id)
         .limit(bindparam("page"))
@@ -225,7 +228,7 @@ def _names_page(sql: Sql) -> Select[Any]:
 def _points_page(sql: Sql) -> Select[Any]:
     c = sql.tables["contact_points"].c
     return (
-        select(_raw(sql, c.contact_id), *(_raw(sql, c[name]) for name in _POINT))
+        select(_bytes(sql, c.contact_id), *(_raw(sql, c[name]) for name in _POINT))
         .where(c.contact_id > bindparam("after"), c.contact_id <= bindparam("last"))
         .order_by(c.contact_id, c.ordinal)
     )

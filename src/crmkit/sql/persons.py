@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from crmkit.clock import FOREVER
-from crmkit.contacts import PointKind
+from crmkit.contacts import ContactPoint, PointKind
 from crmkit.contacts.keys import address_key
 from crmkit.messages import DeliveryState
 from crmkit.sql.connection import Sql
@@ -118,6 +118,13 @@ def _shared(
             theirs = select(c.key).where(c.kind == kind, c.scope == scope, c.key.in_(page))
             keys.update(sql.execute(theirs.where(c.contact_id.not_in(ids))).scalars())
     return {text for text in addresses if text in keys or text.casefold() in keys}
+
+
+def is_shared(sql: Sql, point: ContactPoint, ids: Sequence[UUID]) -> bool:
+    """Return whether a point is another contact's as well."""
+    c = sql.tables["contact_points"].c
+    same = and_(c.kind == point.kind, c.scope == point.scope, c.key == point.key)
+    return sql.execute(select(c.key).where(same, c.contact_id.not_in(ids)).limit(1)).first() is not None
 
 
 def belongs(one: Declared, whose: Person, tables: Mapping[str, Table]) -> ColumnElement[bool]:

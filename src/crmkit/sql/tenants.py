@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from sqlalchemy import Connection, Engine
 
@@ -58,12 +59,27 @@ def refuse_shared(
     """
     for other, theirs, their_schema in others:
         in_memory = place(engine) == "sqlite:memory"
-        same = engine is theirs if in_memory else place(engine) == place(theirs)
+        same = (
+            engine is theirs if in_memory else place(engine) == place(theirs) or _is_one_file(engine, theirs)
+        )
         if same and schema == their_schema:
             whose = f"tenant {other!r}" if other else "the CRM that has no tenant"
             raise ConfigError(
                 f"tenant {name!r} would share its tables with {whose}: both are at {place(engine)}"
             )
+
+
+def _is_one_file(one: Engine, other: Engine) -> bool:
+    """Return whether both are the same SQLite file, by a link or as a URI."""
+    mine, theirs = _file(one), _file(other)
+    return bool(mine and theirs and mine.exists() and theirs.exists() and mine.samefile(theirs))
+
+
+def _file(engine: Engine) -> Path | None:
+    name = engine.url.database
+    if family(engine.dialect) != "sqlite" or not name:
+        return None
+    return Path(unquote(name.removeprefix("file:").partition("?")[0]) if name.startswith("file:") else name)
 
 
 def refuse_other_database(connection: Connection, engine: Engine, name: str) -> None:

@@ -89,7 +89,7 @@ class SetBatch:
         self._contacts: dict[UUID, Contact] = {}
         self._goes_on: dict[UUID, UUID] = {}  # as whom, by the ids of those who were merged
         self._added: dict[UUID, None] = {}
-        self._changed: dict[UUID, None] = {}
+        self._changed: dict[UUID, set[str]] = {}
         self._points: list[NewPoint] = []
         self._entries: list[LogEntry] = []
         self._erased: dict[UUID, datetime] = {}
@@ -143,7 +143,7 @@ class SetBatch:
             self._append(ContactPointsAdded(points=tuple(str(point) for point in fresh)), id)
         if changed or fresh:
             self._contacts[id] = after
-            self._changed[id] = None
+            self._changed.setdefault(id, set()).update(changed)
         return Change(contact=after, fields=changed, points=fresh, shared=tuple(shared))
 
     def _change_merged(self, id: UUID, fields: Mapping[str, Any], points: Sequence[ContactPoint]) -> Change:
@@ -157,7 +157,9 @@ class SetBatch:
     def write(self) -> None:
         """Write everything that was added and changed."""
         added = [self._contacts[id] for id in self._added]
-        changed = [self._contacts[id] for id in self._changed if id not in self._added]
+        changed = [
+            (self._contacts[id], fields) for id, fields in self._changed.items() if id not in self._added
+        ]
         with self._tx.sql.isolated():
             bulk.write_points(self._tx, self._points)
             bulk.write_contacts(self._tx, added)

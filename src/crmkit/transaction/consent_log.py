@@ -262,7 +262,9 @@ class ConsentLog:
         if not key:
             said = self.history(entry.contact_id)
             own = _last([one for one in said if one.contact_id == entry.contact_id], entry)
-            if own is not None and all(_says_same(one, entry, dated=dated) for one in (own, _last(said, entry)) if one):
+            if own is not None and all(
+                _says_same(one, entry, dated=dated) for one in (own, _last(said, entry)) if one
+            ):
                 return own
         key = clean(key, "consent key", limit=KEY_LIMIT)
         with self._tx.sql.isolated():
@@ -281,9 +283,7 @@ class ConsentLog:
         ids = self._tx.contacts.ids(contact_id)
         said = rows.consents_of(self._tx.sql, ids)
         if at is None:  # the last word is last, also where a clock that is ahead has dated what it takes back
-            spoken = [
-                one.said_at for one in _about(said, entry) if one.state is not ConsentState.WITHDRAWN
-            ]
+            spoken = [one.said_at for one in _about(said, entry) if one.state is not ConsentState.WITHDRAWN]
             entry = attrs.evolve(entry, at=max([entry.at, *spoken]))
         found: dict[UUID, ConsentEntry] = {}
         with self._tx.sql.isolated():

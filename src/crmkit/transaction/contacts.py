@@ -194,7 +194,12 @@ class Contacts(Attached):
         fields = together(changed)
         parts = self._store.get(self._tx, after.ids)
         for id, mine in _places(after, fields, [parts[id] for id in after.ids if id in parts]).items():
-            self._store.update(self._tx, id, {field: getattr(after, field) for field in mine})
+            news = {
+                field: getattr(after, field)
+                for field in mine
+                if _is_news(field, changed, parts.get(id), after)
+            }
+            self._store.update(self._tx, id, news)
         for other in [parts[id] for id in after.merged if id in parts]:
             filling = [
                 field
@@ -285,15 +290,17 @@ def updated(before: Contact, after: Contact, fields: Sequence[str]) -> ContactUp
     )
 
 
-def _places(
-    after: Contact, fields: Sequence[str], parts: Sequence[Contact]
-) -> dict[UUID, tuple[str, ...]]:
+def _places(after: Contact, fields: Sequence[str], parts: Sequence[Contact]) -> dict[UUID, tuple[str, ...]]:
     """Return where fields are written: to the contact that goes on, a permission to whoever has the name it is for."""
     named_by = named(parts)
     if "first_name" not in fields or "name" in fields or named_by is None or named_by.id == after.id:
         return {after.id: tuple(fields)}
     rest = tuple(field for field in fields if field != "first_name")
     return {named_by.id: ("first_name",)} | ({after.id: rest} if rest else {})
+
+
+def _is_news(field: str, changed: Sequence[str], before: Contact | None, after: Contact) -> bool:
+    return field in changed or before is None or getattr(before, field) != getattr(after, field)
 
 
 def _refuse_unknown(fields: Iterable[str]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from math import log2
@@ -13,7 +15,8 @@ from uuid import UUID
 import attrs
 
 from crmkit.duplicates.clusters import Edge, clusters
-from crmkit.duplicates.record import Record, record_of
+from crmkit.duplicates.pages import PageReader
+from crmkit.duplicates.record import record_of
 from crmkit.duplicates.review import DuplicateReport, PairState
 from crmkit.duplicates.weights import probability
 from crmkit.errors import ConfigError, MergeRefused, NotFound
@@ -21,11 +24,13 @@ from crmkit.sql import duplicate_pairs as rows
 from crmkit.sql.aliases import read_many_ids
 from crmkit.sql.contacts import OwnContacts
 from crmkit.sql.duplicate_pairs import Ids
-from crmkit.sql.duplicates import merged_survivors, read_records, refresh_keys
+from crmkit.sql.duplicates import merged_survivors, read_pages, refresh_keys
 from crmkit.sql.merges import undone_merges
+from crmkit.sql.types import Written
 from crmkit.transaction.unit import Transaction
 
 if TYPE_CHECKING:
+    from crmkit.contacts import Contact
     from crmkit.crm import CRM
     from crmkit.duplicates.columns import Columns
     from crmkit.duplicates.search import Found
@@ -36,8 +41,8 @@ T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
 
 _PAGE = 2000
+_WRITTEN = 10_000
 _MERGES = 100
-_NAMES = ("given", "family")
 
 
 def find_duplicates(
@@ -100,7 +105,8 @@ class _Search:
             )
         ]
         kept = [_ordered(edge.first, edge.second) not in self.apart for edge in edges]
-        named_alike = self._write(edges, kept, explain(found))
+        with _uncollected():
+            named_alike = self._write(edges, kept, explain(found))
         # twins share everything but the given name: whose names differ is left to somebody
         sure = [
             edge
@@ -121,7 +127,7 @@ class _Search:
 
     def _columns(
         self,
-    ) -> tuple[Columns, Callable[..., Found], Callable[..., Iterator[list[dict[str, object]]]]]:
+    ) -> tuple[Columns, Callable[..., Found], Callable[..., Iterator[tuple[str, bool]]]]:
         try:
             from crmkit.duplicates.columns import Columns
             from crmkit.duplicates.search import explain, search
@@ -132,25 +138,26 @@ class _Search:
             ) from None
         columns = Columns()
         with self.crm.engine.connect() as connection, Transaction(self.crm, connection, self.actor) as tx:
-            for id, record in self._records(tx):
-                columns.append(id, record)
+            with _uncollected():
+                self._read(tx, columns)
             self._read_judged(tx)
         return columns, search, explain
 
-    def _records(self, tx: Transaction) -> Iterator[tuple[UUID, Record]]:
+    def _read(self, tx: Transaction, columns: Columns) -> None:
+        self.say("reading", 0, 0)
         if not isinstance(self.crm.store, OwnContacts):
             after = None
             while contacts := tx.contacts.page(after=after, limit=_PAGE):
-                yield from ((contact.id, record_of(contact)) for contact in contacts)
+                _append(columns, contacts)
                 after = contacts[-1].id
+                self.say("reading", len(columns), 0)
             return
-        for number, one in enumerate(read_records(tx)):
-            if number % _PAGE == 0:
-                self.say("reading", number, 0)
-            yield one
-        for page in _paged(merged_survivors(tx.sql), _PAGE):
-            whole = tx.contacts.get_many(page)
-            yield from ((id, record_of(contact)) for id, contact in whole.items())
+        reader = PageReader(columns)
+        for page in read_pages(tx.sql):
+            reader.add(page)
+            self.say("reading", len(columns), 0)
+        for survivors in _paged(merged_survivors(tx.sql), _PAGE):
+            _append(columns, tx.contacts.get_many(survivors).values())
 
     def _read_judged(self, tx: Transaction) -> None:
         self.states = dict(rows.read_states(tx.sql))
@@ -166,7 +173,7 @@ class _Search:
                 self.undone |= {first, second}
 
     def _write(
-        self, edges: list[Edge], kept: list[bool], explanations: Iterable[list[dict[str, object]]]
+        self, edges: list[Edge], kept: list[bool], explanations: Iterable[tuple[str, bool]]
     ) -> list[bool]:
         """Bring the queue up to date: new pairs, what changed of open ones, and those that are alike no longer.
 
@@ -175,8 +182,8 @@ class _Search:
         alike: list[bool] = []
         made = self._rows(edges, kept, explanations, alike)
         seen: set[Ids] = set()
-        for number, page in enumerate(_paged(made, _PAGE)):
-            self.say("writing", number * _PAGE, len(edges))
+        for number, page in enumerate(_paged(made, _WRITTEN)):
+            self.say("writing", number * _WRITTEN, len(edges))
             known = [row for row in page if (row["first_id"], row["second_id"]) in self.states]
             fresh = [row for row in page if (row["first_id"], row["second_id"]) not in self.states]
             seen.update((row["first_id"], row["second_id"]) for row in known)
@@ -190,14 +197,14 @@ class _Search:
         self,
         edges: list[Edge],
         kept: list[bool],
-        explanations: Iterable[list[dict[str, object]]],
+        explanations: Iterable[tuple[str, bool]],
         alike: list[bool],
     ) -> Iterator[dict[str, Any]]:
         now = self.crm.clock()
-        for edge, fine, explanation in zip(edges, kept, explanations, strict=True):
-            alike.append(not any(s["field"] in _NAMES and s["level"] == "different" for s in explanation))
+        for edge, fine, (explanation, named_alike) in zip(edges, kept, explanations, strict=True):
+            alike.append(named_alike)
             if fine:
-                yield rows.pair_row(_ordered(edge.first, edge.second), edge.weight, explanation, now)
+                yield rows.pair_row(_ordered(edge.first, edge.second), edge.weight, Written(explanation), now)
 
     def _merge(self, sure: list[Edge], groups: Mapping[UUID, tuple[UUID, ...]]) -> int:
         """Merge each cluster into its lowest contact; a contact that was unmerged once is left to somebody."""
@@ -216,6 +223,24 @@ class _Search:
 
     def _transact(self, function: Callable[[Transaction], T]) -> T:
         return self.crm.transact(function, actor=self.actor)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Make many values that all stay, without the collector looking through them again and again."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _append(columns: Columns, contacts: Iterable[Contact]) -> None:
+    for contact in contacts:
+        columns.append(contact.id, record_of(contact))
 
 
 def _write_pairs(fresh: list[dict[str, Any]], known: list[dict[str, Any]], tx: Transaction) -> None:

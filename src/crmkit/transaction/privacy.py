@@ -13,6 +13,7 @@ from crmkit.clock import FOREVER, instant
 from crmkit.errors import AlreadyErased, ErasureHeld, NotFound, RetryTransaction, ValueRefused
 from crmkit.events import ContactErased, LegalHoldEnded, LegalHoldPlaced
 from crmkit.privacy.export import addresses_of, export
+from crmkit.privacy.refusals import keep_refusals
 from crmkit.privacy.stores import clear_contact
 from crmkit.privacy.values import Erasure, LegalHold
 from crmkit.sql import erasures as rows
@@ -218,6 +219,7 @@ class Privacy:
             if id != contact.id:
                 rows.claim_erasure(tx.sql, _row(attrs.evolve(made, contact_id=id, due_at=FOREVER)))
         left = self._left(contact)
+        keep_refusals(tx, contact)
         self._clear(ids, held, contact)
         event = ContactErased(reason=reason, held=held)
         tx.events.append(event, contact_id=contact.id, key=f"contact:{contact.id}:erased")

@@ -273,11 +273,14 @@ class MappedContacts:
         contacts, links, aliases = (
             tx.sql.tables[name] for name in ("contacts", "contact_hosts", "contact_aliases")
         )
-        gone = set(tx.sql.execute(select(aliases.c.contact_id)).scalars())
+        goes_on: Any = tx.sql.execute(select(aliases.c.contact_id, aliases.c.survivor_id))
+        survivors = {row[0]: row[1] for row in goes_on}
         guests = select(contacts.c.id).where(~exists().where(links.c.contact_id == contacts.c.id))
         keys = self.host(tx.sql).all_keys(tx.sql)
         ids = {handed.note(pk) if id is None else id for pk, id in keys}
-        return sorted(id.bytes for id in (ids | set(tx.sql.execute(guests).scalars())) - gone)
+        ids |= set(tx.sql.execute(guests).scalars())
+        # the row of whoever goes on may have vanished while that of another of its ids stands
+        return sorted({survivors.get(id, id).bytes for id in ids})
 
 
 _NO_SIDE = Side()

@@ -256,7 +256,10 @@ class Migrations:
             return
         take, give = _LOCKS[database]
         with engine.connect() as connection, engine.connect() as guard:
-            guard.execute(text(take))
+            if guard.execute(text(take)).scalar() == 0:  # MariaDB gives up, PostgreSQL waits
+                raise SchemaError(
+                    "another migration of this database has gone on for ten minutes; look after that first"
+                )
             try:
                 yield connection
             finally:

@@ -96,7 +96,9 @@ class Attached:
         contact = self._contacts.update(id, first_name=None)
         with self._tx.sql.isolated():
             for one in self._tx.crm.store.get(self._tx, contact.merged or ()).values():
-                if one.first_name is not None:  # it did not count for the name that is read, and would after an undo
+                if (
+                    one.first_name is not None
+                ):  # it did not count for the name that is read, and would after an undo
                     self._tx.crm.store.update(self._tx, one.id, {"first_name": None})
                     told = ContactUpdated(fields=("first_name",), before={"first_name": one.first_name.how})
                     self._tx.events.append(told, contact_id=one.id, subject_id=one.id)

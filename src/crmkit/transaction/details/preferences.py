@@ -62,7 +62,8 @@ class Preferences:
         )
         ids = open_to(self._tx, contact_id)
         before, own = (
-            next((one for one in self._read(some) if _same(one, wanted)), None) for some in (ids, [contact_id])
+            next((one for one in self._read(some) if _same(one, wanted)), None)
+            for some in (ids, [contact_id])
         )
         if before is not None and before == own == wanted:
             return before
@@ -124,21 +125,19 @@ class Preferences:
     def _write(self, contact_id: UUID, ids: Sequence[UUID], wanted: Preference) -> None:
         table = self._tx.sql.tables["contact_preferences"]
         others = [id for id in ids if id != contact_id]
-        key = {"kind": wanted.kind, "value": wanted.value}
-        rivals = read_rows(self._tx.sql, "contact_preferences", others, **key) if others else []
+        about: dict[str, Any] = {"kind": wanted.kind, "value": wanted.value}
+        rivals = read_rows(self._tx.sql, "contact_preferences", others, **about) if others else []
         said = {
             "liking": wanted.liking,
             "confidence": wanted.confidence,
             "source": wanted.source,
             "set_at": just_after(wanted.set_at, rivals),
         }
-        key = {"contact_id": contact_id} | key
+        key = {"contact_id": contact_id} | about
         if self._tx.sql.claim(table, key | said):
             return
         change_rows(self._tx.sql, "contact_preferences", said, **key)
-        if not read_rows(
-            self._tx.sql, "contact_preferences", [contact_id], kind=wanted.kind, value=wanted.value
-        ):
+        if not read_rows(self._tx.sql, "contact_preferences", [contact_id], **about):
             raise RetryTransaction("a preference was set by a transaction that this one cannot see yet")
 
 

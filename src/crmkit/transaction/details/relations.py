@@ -121,7 +121,13 @@ class Relations:
         theirs = (NOBODY,) if row.other_id == NOBODY else self._tx.contacts.ids(row.other_id)
         standing: dict[str, Any] = {"ended_at": FOREVER, "locked": True}
         found = read_rows(
-            self._tx.sql, "contact_relations", ids, kind=row.kind, other_id=theirs, other_name=row.other_name, **standing
+            self._tx.sql,
+            "contact_relations",
+            ids,
+            kind=row.kind,
+            other_id=theirs,
+            other_name=row.other_name,
+            **standing,
         )
         if row.other_id != NOBODY:
             turned = read_rows(self._tx.sql, "contact_relations", theirs, other_id=ids, **standing)
