@@ -64,7 +64,7 @@ def _fill(crm: CRM, contacts: Iterable[Contact]) -> None:
     while page := list(islice(contacts, _AT_ONCE)):
         with crm.begin() as tx:
             at_once = batch(tx)  # two may have the same address
-            at_once.look_up(())
+            at_once.look_up([point for contact in page for point in contact.points])
             for contact in page:
                 at_once.add(contact)
             at_once.write()

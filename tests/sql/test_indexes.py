@@ -125,6 +125,17 @@ LOOKUPS: dict[str, Lookup] = {
 }
 
 
+#: Look-ups that count what an index found and put the few that are left into the order of that.
+COUNTED = {"duplicates of a new contact"}
+
+
+def _of_few(fault: str) -> bool:
+    """Tell whether a step sorts or reads what was counted: a subquery, never a table."""
+    if "'table'" in fault:  # MariaDB
+        return "'table': '<derived" in fault or ("filesort" in fault and "'type': 'ALL'" not in fault)
+    return bool(re.search(r"TEMP B-TREE|Sort\b|^SCAN sharing", fault)) and "Seq Scan" not in fault
+
+
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"], scope="module")
 def crm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CRM]:
     if request.param == "sqlite":
@@ -223,7 +234,10 @@ def test_the_look_up_uses_its_index(crm: CRM, name: str) -> None:
     # failures are no work of customers, and their words have no index
     small = re.compile(r"crm_cursors|UPDATE crm_failures SET error=\S+ WHERE \(?crm_failures.error LIKE")
     growing = [(s, p) for s, p in statements if not small.search(s)]
-    assert {s: found for s, p in growing if (found := faults(crm, s, p))} == {}
+    every = {s: faults(crm, s, p) for s, p in growing}
+    if name in COUNTED:
+        every = {s: [fault for fault in found if not _of_few(fault)] for s, found in every.items()}
+    assert {s: found for s, found in every.items() if found} == {}
 
 
 def test_a_look_up_without_an_index_is_seen(crm: CRM) -> None:
