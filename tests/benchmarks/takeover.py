@@ -192,7 +192,7 @@ class _Batch:
 
 
 def _points(row: dict[str, str]) -> tuple[ContactPoint, ContactPoint, ContactPoint]:
-    """The normalising calls, for every row as an import makes them: what a known contact's row says is not known yet."""
+    """The normalising calls, for every row: what an import cannot know before it has made them."""
     parts = PostalAddress(
         street=row["street"], locality=row["city"], postcode=row["postcode"], country=row["country"]
     )
