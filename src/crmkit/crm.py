@@ -301,10 +301,12 @@ class CRM:
     def adopt(self) -> None:
         """Stamp the database as belonging here, so that messages are sent from here from now on.
 
-        To be called after the host's own migrations created the tables, or after production has moved.
+        To be called after the host's own migrations created the tables, or after production has moved. A secret of
+        the settings that differs from the former one is taken for the right one: refusals kept under that are lost.
         """
         with self.begin() as tx:
             installation.adopt(tx.sql, self._owner, self.place)
+            installation.mark_secret(tx.sql, tx.secret_mark)
 
     def failures(self, *, limit: int = 100) -> list[FailureRow]:
         """Return what plugins' code failed at, the latest first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -725,3 +726,40 @@ def test_what_was_refused_without_a_link_outlives_an_erasure_too(shop: Shop) -> 
         assert tx.consents.may_send(again, "service", "email")
     shop.confirm(shop.ask().token)  # of one's own accord
     assert shop.may() and not shop.may("promo")
+
+
+def test_nothing_is_sent_under_another_secret_than_refusals_are_kept_under(tmp_path: Path) -> None:
+    """A secret that was changed finds no suppression any more; so it sends nothing before somebody says so."""
+    url, point = f"sqlite:///{tmp_path / 'crm.db'}", ContactPoint.email("ann@example.com")
+
+    def shop(secret: str) -> tuple[CRM, RecordingChannel]:
+        channel = RecordingChannel()
+        return CRM(url, plugins=[channel], clock=FakeClock(), settings={"core": {"secret": secret}}), channel
+
+    crm, channel = shop("the first secret")
+    crm.create_tables()
+    with crm.begin() as tx:
+        ann = tx.contacts.add("Ann", points=[point])
+        tx.suppressions.add(point, reason="complaint", source="test")
+    crm.run_due()
+    other, channel = shop("another secret")
+    with other.begin() as tx:
+        tx.messages.queue(
+            Message(topic="news", text="News"), channel=channel.spec.name, key="n1", contact_id=ann.id
+        )
+    assert other.run_due().held == 1 and not channel.addresses
+    with other.begin() as tx:
+        (status,) = tx.messages.list()
+        assert "not the one under which refusals are kept" in status.reason and "crm.adopt()" in status.reason
+    again, channel = shop("the first secret")
+    again.release()
+    assert again.run_due().suppressed == 1 and not channel.addresses
+    other, channel = shop("another secret")
+    other.adopt()
+    with other.begin() as tx:
+        tx.messages.queue(
+            Message(topic="news", text="News"), channel=channel.spec.name, key="n2", contact_id=ann.id
+        )
+    assert other.run_due().sent == 1, (
+        "the host has taken the new secret, and the refusals under the old one are lost"
+    )

@@ -20,11 +20,12 @@ from crmkit.delivery.upkeep import core_jobs
 from crmkit.errors import ValueRefused
 from crmkit.messages import Delivery
 from crmkit.sql.events import number_events
-from crmkit.sql.schema import PLACE, read_stamp
+from crmkit.sql.schema import PLACE, read_stamp, same_secret
 from crmkit.text import clean
 
 if TYPE_CHECKING:
     from crmkit.crm import CRM
+    from crmkit.transaction import Transaction
 
 log = logging.getLogger("crmkit.delivery")
 
@@ -126,7 +127,12 @@ def _hold(crm: CRM) -> str:
             f"messages are held: the CRM was built with deliver={crm.deliver.value!r}; build it with "
             "deliver='send' and call crm.release()"
         )
-    stamp = crm.transact(lambda tx: read_stamp(tx.sql, PLACE))
+    stamp, same = crm.transact(_stamps)
+    if not same:
+        return (
+            "settings['core']['secret'] is not the one under which refusals are kept, so that nobody can tell who must "
+            "not be written to; give the former one again, or call crm.adopt() to go on without, then crm.release()"
+        )
     if stamp == crm.place:
         return ""
     owner = f"belongs to {stamp!r}" if stamp else "was never adopted"
@@ -134,6 +140,10 @@ def _hold(crm: CRM) -> str:
         f"this database {owner} and is used from {crm.place!r}, so it may be a copy; "
         "to send from here call crm.adopt(), then crm.release()"
     )
+
+
+def _stamps(tx: Transaction) -> tuple[str, bool]:
+    return read_stamp(tx.sql, PLACE), same_secret(tx.sql, tx.secret_mark)
 
 
 def _log_unsent(crm: CRM, case: Case) -> None:

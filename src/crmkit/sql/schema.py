@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hmac import compare_digest
 
 from sqlalchemy import Connection, Inspector, MetaData, Table, inspect, select, update
 from sqlalchemy.schema import CreateSchema
@@ -13,7 +14,7 @@ from crmkit.sql.connection import Sql
 from crmkit.sql.events import CURSOR
 from crmkit.sql.secret import stamp_secret
 
-OWNER, PLACE, VERSION = "owner", "place", "schema_version"
+OWNER, PLACE, VERSION, SECRET_MARK = "owner", "place", "schema_version", "secret_mark"
 SCHEMA_VERSION = "1"
 BY_CRM, BY_MIGRATE, BY_HOST = "crm.create_tables()", "crmkit migrate", "the host's own migrations"
 
@@ -98,6 +99,26 @@ def hand_over(sql: Sql, owner: str) -> None:
     """Stamp the database with another owner of its tables."""
     installation = sql.tables["installation"]
     sql.execute(update(installation).where(installation.c.name == OWNER).values(value=owner))
+
+
+def same_secret(sql: Sql, mark: str) -> bool:
+    """Tell whether digests are made under the secret under which they always were.
+
+    Args:
+        sql: a transaction's connection.
+        mark: what shows the secret without telling it; the first one that is seen is kept.
+    """
+    found = read_stamp(sql, SECRET_MARK)
+    if not found:
+        sql.claim(sql.tables["installation"], {"name": SECRET_MARK, "value": mark})
+    return not found or compare_digest(found, mark)
+
+
+def mark_secret(sql: Sql, mark: str) -> None:
+    """Take another secret for the right one from now on."""
+    if not same_secret(sql, mark):
+        installation = sql.tables["installation"]
+        sql.execute(update(installation).where(installation.c.name == SECRET_MARK).values(value=mark))
 
 
 def ensure_cursor(sql: Sql, name: str) -> None:

@@ -106,6 +106,11 @@ class Transaction:
         """
         return digest(self.crm.secret.within(self.sql), purpose, value)
 
+    @property
+    def secret_mark(self) -> str:
+        """What shows whether the secret of digests is the one it was, without telling it."""
+        return self.digest("secret mark", "").hex()
+
     def table(self, name: str) -> Table:
         """Return one of the CRM's tables by its name without the prefix, for a plugin's own statements."""
         return self.crm.tables[name]
