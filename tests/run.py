@@ -1,4 +1,4 @@
-"""Run the tests folder by folder, and say how long each took.
+"""Run the tests folder by folder, two at a time where there are two cores, and say how long each took.
 
     python tests/run.py [folder ...] [-- pytest arguments]
 
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -21,6 +22,9 @@ from servers import own_servers
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("unit", "repo", "properties", "sql", "conformance", "e2e", "docs", "compat")
+#: Folders by how long they take.
+LONG = ("tests/sql", "tests/conformance", "tests/e2e", "tests/properties", "tests/unit", "tests/docs")
+TOGETHER = max(1, min(2, os.cpu_count() or 1))  # processes at a time
 ALLOWED_SKIP = "not in CI:"
 NO_TESTS = 5  # pytest's exit code
 
@@ -50,6 +54,13 @@ def test_folders(root: Path) -> list[str]:
     return [path.relative_to(root).as_posix() for path in candidates if any(path.rglob("test_*.py"))]
 
 
+def by_length(folders: list[str]) -> list[str]:
+    """Return the folders, those that take longest first, so that no core is idle at the end."""
+    return sorted(
+        folders, key=lambda folder: next((at for at, name in enumerate(LONG) if name in folder), len(LONG))
+    )
+
+
 def read_report(report: Path, result: Result) -> None:
     """Count the outcomes in pytest's XML report into `result`."""
     for case in ElementTree.parse(report).iter("testcase"):
@@ -65,17 +76,20 @@ def read_report(report: Path, result: Result) -> None:
 def run_folder(folder: str, arguments: list[str]) -> Result:
     """Run pytest on one folder in a process of its own."""
     result = Result(folder)
-    print(f"\n{folder}", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", folder, *arguments]
         start = time.monotonic()
-        status = subprocess.run(command, cwd=ROOT, check=False).returncode
+        done = subprocess.run(
+            command, cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        status = done.returncode
         result.seconds = time.monotonic() - start
         if report.exists():
             read_report(report, result)
     if status not in (0, NO_TESTS) and not result.failed:
         result.failed = 1  # pytest itself ended badly: what it printed says why
+    print(f"\n{folder}\n{done.stdout}", end="", flush=True)
     return result
 
 
@@ -109,7 +123,10 @@ def main(argv: list[str]) -> int:
     chosen = [folder for folder in folders if (ROOT / folder).exists()] if folders else test_folders(ROOT)
     with own_servers() as urls:
         os.environ.update(urls)
-        results = [run_folder(folder, arguments) for folder in chosen]
+        print(f"running {' '.join(chosen)}, {TOGETHER} at a time", flush=True)
+        with ThreadPoolExecutor(TOGETHER) as pool:
+            waiting = {folder: pool.submit(run_folder, folder, arguments) for folder in by_length(chosen)}
+            results = [waiting[folder].result() for folder in chosen]
     return conclude(results, ci=os.environ.get("CI", "").lower() in ("1", "true"))
 
 
