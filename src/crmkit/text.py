@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from unicodedata import combining, is_normalized, normalize
 
 from crmkit.errors import ValueRefused
@@ -9,6 +10,9 @@ from crmkit.errors import ValueRefused
 #: How many combining marks may follow one another (UAX 15, stream-safe text): sorting a longer run takes
 #: time that grows with its square.
 MARKS = 30
+
+_REFUSED = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_REFUSED_IN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 def clean(value: str, what: str, *, limit: int, multiline: bool = False, empty: bool = True) -> str:
@@ -59,13 +63,14 @@ def nfc(value: str, what: str) -> str:
 
 
 def _refuse_characters(text: str, what: str, multiline: bool) -> None:
-    for position, char in enumerate(text):
-        if "\ud800" <= char <= "\udfff":
-            reason = "a lone surrogate, which is not a character"
-        elif char == "\x00":
-            reason = "NUL, which databases do not store"
-        elif (char < " " or char == "\x7f") and not (multiline and char in "\r\n\t"):
-            reason = f"the control character {char!r}"
-        else:
-            continue
-        raise ValueRefused(f"{what} holds {reason}, at position {position}: {text[:60]!r}")
+    found = (_REFUSED_IN_LINES if multiline else _REFUSED).search(text)
+    if found is None:
+        return
+    char = found.group()
+    if char == "\x00":
+        reason = "NUL, which databases do not store"
+    elif char >= "\ud800":
+        reason = "a lone surrogate, which is not a character"
+    else:
+        reason = f"the control character {char!r}"
+    raise ValueRefused(f"{what} holds {reason}, at position {found.start()}: {text[:60]!r}")
