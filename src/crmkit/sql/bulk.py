@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import attrs
-from sqlalchemy import Select, Table, and_, bindparam, select, update
+from sqlalchemy import Select, Table, Text, and_, bindparam, func, select, true, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 
 from crmkit.contacts import Contact, ContactPoint
@@ -55,11 +56,12 @@ def read_holders(sql: Sql, points: Iterable[ContactPoint]) -> dict[Identity, Hol
         points: any number.
     """
     table = sql.tables["contact_points"]
+    wanted = prepared(table, f"holders {sql.database}", _BUILD.get(sql.database, _holders))
     found: dict[Identity, Holders] = {}
     for (kind, scope), keys in _grouped(points).items():
         for page in _pages(keys):
             values = {"kind": kind, "scope": scope, "keys": page}
-            for row in sql.execute(prepared(table, "holders", _holders), values):
+            for row in sql.execute(wanted, values):
                 holders = found.setdefault((kind, scope, row.key), Holders(row.contact_id, row.rank, set()))
                 holders.ids.add(row.contact_id)
                 holders.last = row.rank
@@ -84,6 +86,18 @@ def _holders(table: Table) -> Select[Any]:
     one = and_(c.kind == bindparam("kind"), c.scope == bindparam("scope"))
     keys = c.key.in_(bindparam("keys", expanding=True))
     return select(c.key, c.contact_id, c.rank).where(one, keys).order_by(c.key, c.rank)
+
+
+def _holders_one_by_one(table: Table) -> Select[Any]:
+    """Look each key up by itself: without statistics PostgreSQL reads every point of the kind for each list of keys."""
+    wanted = func.unnest(bindparam("keys", type_=ARRAY(Text()))).table_valued("key", name="wanted").render_derived()
+    c = table.c
+    own = and_(c.kind == bindparam("kind"), c.scope == bindparam("scope"), c.key == wanted.c.key)
+    point = select(c.key, c.contact_id, c.rank).where(own).offset(0).lateral()  # an offset is never planned away
+    return select(point).select_from(wanted.join(point, true())).order_by(point.c.key, point.c.rank)
+
+
+_BUILD = {"postgresql": _holders_one_by_one}
 
 
 def _follow_merges(sql: Sql, found: Mapping[Identity, Holders]) -> None:
