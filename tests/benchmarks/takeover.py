@@ -111,7 +111,7 @@ def by_hand(place: Place, file: Path) -> Cost:
                 break
             with hand.begin() as connection:
                 _Batch(hand, connection).write(rows)
-                if number == ANALYZE_AFTER:  # as a server does by itself after a while; `key IN (...)` crawls until then
+                if number == ANALYZE_AFTER:  # as servers do after a while; `key IN` crawls until then
                     connection.execute(text("ANALYZE"))
     return cost[0]
 

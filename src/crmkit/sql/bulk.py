@@ -90,10 +90,15 @@ def _holders(table: Table) -> Select[Any]:
 
 def _holders_one_by_one(table: Table) -> Select[Any]:
     """Look each key up by itself: without statistics PostgreSQL reads every point of the kind for each list of keys."""
-    wanted = func.unnest(bindparam("keys", type_=ARRAY(Text()))).table_valued("key", name="wanted").render_derived()
+    wanted = (
+        func.unnest(bindparam("keys", type_=ARRAY(Text())))
+        .table_valued("key", name="wanted")
+        .render_derived()
+    )
     c = table.c
     own = and_(c.kind == bindparam("kind"), c.scope == bindparam("scope"), c.key == wanted.c.key)
-    point = select(c.key, c.contact_id, c.rank).where(own).offset(0).lateral()  # an offset is never planned away
+    # an offset is never planned away
+    point = select(c.key, c.contact_id, c.rank).where(own).offset(0).lateral()
     return select(point).select_from(wanted.join(point, true())).order_by(point.c.key, point.c.rank)
 
 
