@@ -97,23 +97,17 @@ class _Search:
     def run(self, merge: bool) -> DuplicateReport:
         columns, search, explain = self._columns()
         found = search(columns, self.least, self.say)
-        ids = [columns.id(row) for row in range(len(columns))] if len(found.left) else []
-        edges = [
-            Edge(ids[left], ids[right], weight)
-            for left, right, weight in zip(
-                found.left.tolist(), found.right.tolist(), found.bits.tolist(), strict=True
-            )
-        ]
-        kept = [_ordered(edge.first, edge.second) not in self.apart for edge in edges]
         with _uncollected():
+            edges = _edges(columns, found)
+            kept = [_ordered(edge.first, edge.second) not in self.apart for edge in edges]
             named_alike = self._write(edges, kept, explain(found))
-        # twins share everything but the given name: whose names differ is left to somebody
-        sure = [
-            edge
-            for edge, fine, alike in zip(edges, kept, named_alike, strict=True)
-            if fine and alike and edge.weight >= self.sure
-        ]
-        groups = clusters(sure, self.apart)
+            # twins share everything but the given name: whose names differ is left to somebody
+            sure = [
+                edge
+                for edge, fine, alike in zip(edges, kept, named_alike, strict=True)
+                if fine and alike and edge.weight >= self.sure
+            ]
+            groups = clusters(sure, self.apart)
         return DuplicateReport(
             contacts=len(columns),
             compared=found.compared,
@@ -236,6 +230,15 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def _edges(columns: Columns, found: Found) -> list[Edge]:
+    left, right = found.left.tolist(), found.right.tolist()
+    ids = {row: columns.id(row) for row in {*left, *right}}
+    return [
+        Edge(ids[one], ids[other], weight)
+        for one, other, weight in zip(left, right, found.bits.tolist(), strict=True)
+    ]
 
 
 def _append(columns: Columns, contacts: Iterable[Contact]) -> None:
