@@ -158,7 +158,9 @@ class CRM:
         from crmkit.expressions.core import FieldTable, core_fields  # imported when first used
 
         others = [owned.value for owned in self.registry.fields.values()]
-        return FieldTable((*core_fields(self.settings.purposes), *others), self.settings.currency)
+        purposes = [name for name, one in self.settings.purposes.items() if one.is_optional]
+        core = core_fields(purposes, self.store.capabilities.points_elsewhere)
+        return FieldTable((*core, *others), self.settings.currency)
 
     @contextmanager
     def begin(self, *, actor: str = "system") -> Iterator[Transaction]:

@@ -12,6 +12,7 @@ import attrs
 from crmkit.errors import SettingsError
 from crmkit.purposes import Purpose, purposes
 from crmkit.retention import RetentionPolicy
+from crmkit.text import clean
 
 T = TypeVar("T")
 
@@ -104,6 +105,14 @@ def _policies(value: Any) -> tuple[RetentionPolicy | str, ...]:
     return given
 
 
+def _channels(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise SettingsError(
+            f"settings['core']['channels'] is {value!r}; must be a list of names, such as ['chat']"
+        )
+    return tuple(clean(one, "settings['core']['channels']", limit=30, empty=False) for one in value)
+
+
 def _currency(value: str) -> str:
     if value:
         from crmkit.money import exponent  # looks into a table that is read when first asked
@@ -133,6 +142,8 @@ class CoreSettings:
             one that is kept in the database. Another key finds nothing of what was kept under this one.
         purposes: what messages are sent for: the legal basis of each purpose by its name, added to service
             (contract), news and promo (consent).
+        channels: names of further channels of which consents and suppressions may speak: those that other processes
+            enable, or by which contacts are written to without crmkit.
         unsubscribe_url: where one click unsubscribes, with `{token}` in it; set as List-Unsubscribe on messages
             that one can refuse.
         confirm_url: where a consent is confirmed, with `{token}` in it.
@@ -165,6 +176,7 @@ class CoreSettings:
     retention: tuple[RetentionPolicy | str, ...] = attrs.field(default=(), converter=_policies)
     secret: Secret = attrs.field(default=Secret(""), converter=Secret)
     purposes: Mapping[str, Purpose] = attrs.field(factory=dict, converter=purposes)
+    channels: tuple[str, ...] = attrs.field(default=(), converter=_channels)
     unsubscribe_url: str = attrs.field(default="", validator=_link)
     confirm_url: str = attrs.field(default="", validator=_link)
     currency: str = attrs.field(default="", converter=_currency)

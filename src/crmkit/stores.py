@@ -8,7 +8,7 @@ from uuid import UUID
 
 import attrs
 
-from crmkit.contacts import Contact, ContactPoint, HostKey
+from crmkit.contacts import Contact, ContactPoint, HostKey, PointKind
 
 if TYPE_CHECKING:
     from crmkit.sql.source import ContactSource
@@ -23,11 +23,14 @@ class StoreCapabilities:
         writable: contacts can be added and changed.
         shared_points: one point may belong to several contacts.
         host: it is a `HostStore`: contacts are rows of a table of the host.
+        points_elsewhere: the kinds of contact points that do not all stand in the CRM's table `contact_points`:
+            expressions read these from the contacts, one by one, and not in SQL.
     """
 
     writable: bool = True
     shared_points: bool = True
     host: bool = False
+    points_elsewhere: frozenset[PointKind] = frozenset(PointKind)
 
 
 @runtime_checkable
@@ -64,13 +67,18 @@ class ContactStore(Protocol):
     ) -> tuple[ContactPoint, ...]:
         """Give a contact further points; return those that it did not have.
 
+        One of them that is primary is its kind's only one from then on.
+
         Raises:
             PointTaken: if a point is another contact's and `shared` is false.
         """
         ...
 
     def set_point(self, tx: Transaction, contact_id: UUID, point: ContactPoint) -> None:
-        """Give a point that the contact has the label, source, verification, preference and parts of this one."""
+        """Give a point that the contact has the label, source, verification, preference and parts of this one.
+
+        A primary point is its kind's only one from then on.
+        """
         ...
 
     def remove_point(self, tx: Transaction, contact_id: UUID, point: ContactPoint) -> None:

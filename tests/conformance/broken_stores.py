@@ -155,6 +155,21 @@ class ForgetsTheSource(PlainStore):
         super().set_point(tx, contact_id, point.with_(source=""))
 
 
+class PrefersBoth(PlainStore):
+    """Leaves what was primary until then."""
+
+    def add_points(
+        self, tx: Transaction, contact_id: UUID, points: Sequence[ContactPoint], *, shared: bool = False
+    ) -> tuple[ContactPoint, ...]:
+        before = self.own.get(tx, [contact_id])[contact_id].points
+        added = super().add_points(tx, contact_id, points, shared=shared)
+        table = tx.sql.tables["contact_points"]
+        for point in [one for one in before if one.primary]:
+            same = (table.c.key == point.key) & (table.c.contact_id == contact_id)
+            tx.sql.execute(table.update().where(same).values(is_primary=1))
+        return added
+
+
 class LeavesNoHeir(PlainStore):
     def remove_point(self, tx: Transaction, contact_id: UUID, point: ContactPoint) -> None:
         points = tx.sql.tables["contact_points"]
@@ -180,6 +195,20 @@ class AsksTheMerged(PlainStore):
         found = super().source(tx)
         assert found is not None
         return attrs.evolve(found, where=true())
+
+
+class SaysNobodyWasMerged(PlainStore):
+    def get(self, tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Contact]:
+        return {id: attrs.evolve(one, merged=()) for id, one in super().get(tx, ids).items()}
+
+
+class HidesTheMerged(PlainStore):
+    """Takes a contact that goes on as another one for one that is gone."""
+
+    def get(self, tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Contact]:
+        aliases = tx.sql.tables["contact_aliases"]
+        gone = set(tx.sql.execute(select(aliases.c.contact_id)).scalars())
+        return {id: one for id, one in super().get(tx, ids).items() if id not in gone}
 
 
 class AsksAnotherColumn(PlainStore):
@@ -259,6 +288,18 @@ def lowers_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     from crmkit.sql.mapped import table
 
     monkeypatch.setattr(table, "spellings", lambda point: (point.key,))
+
+
+def keeps_aliases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an undone merge go on in what contacts read as."""
+    from crmkit.transaction import merges
+
+    real = merges.write_aliases
+    monkeypatch.setattr(
+        merges,
+        "write_aliases",
+        lambda sql, found: real(sql, {id: one for id, one in found.items() if id != one}),
+    )
 
 
 def keeps_no_id(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -440,6 +481,10 @@ STORES: tuple[tuple[type[PlainStore] | Break, int], ...] = (
     (ScansTheMerged, 22),
     (AsksTheMerged, 23),
     (AsksAnotherColumn, 23),
+    (PrefersBoth, 31),
+    (SaysNobodyWasMerged, 32),
+    (HidesTheMerged, 32),
+    (keeps_aliases, 32),
 )
 
 #: Each broken mapping of a host's table, or what breaks every mapping, with the law that must find it.

@@ -33,7 +33,7 @@ _NUMBERS = itertools.count(1)
 
 #: Laws in which a contact store has a part, and those of them that belong to a host's rows. The others are the
 #: database's alone; the core's own store is held to them on each.
-CONTACTS = (1, 2, 3, 4, 7, 15, 17, *range(19, 31))
+CONTACTS = (1, 2, 3, 4, 7, 15, 17, *range(19, 33))
 HOST = range(22, 31)
 
 

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import crmkit.consent
+import crmkit.consent.deciding
+import crmkit.consent.said
 import crmkit.delivery.prepare
-import crmkit.transaction.consent_log
 import crmkit.transaction.standings
 from crmkit import ContactPoint, DeliveryState, Message, NotFound, Rejected
 from crmkit.consent import ConsentState, Suppression, SuppressionReason
@@ -341,7 +341,7 @@ def keys_without_idna(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def imports_count_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crmkit.consent, "is_import", lambda source: False)
+    monkeypatch.setattr(crmkit.consent.said, "is_import", lambda source: False)
 
 
 def merged_contacts_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,7 +358,7 @@ def first_unsubscription_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def grants_win_ties(monkeypatch: pytest.MonkeyPatch) -> None:
     order = {ConsentState.PENDING: 0, ConsentState.WITHDRAWN: 1, ConsentState.GRANTED: 2}
-    monkeypatch.setattr(crmkit.consent, "_ORDER", order)
+    monkeypatch.setattr(crmkit.consent.deciding, "_ORDER", order)
 
 
 def complaints_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,14 +16,28 @@ from sqlalchemy import update
 
 import crmkit.transaction.contacts as core_contacts
 import crmkit.transaction.merges as core_merges
-from crmkit import CRM, ContactPoint, Merge, MergeRefused, Money, Order, OrderLine, Refund, Transaction
+from crmkit import (
+    CRM,
+    Contact,
+    ContactPoint,
+    Merge,
+    MergeRefused,
+    Money,
+    Order,
+    OrderLine,
+    Refund,
+    Transaction,
+)
 from crmkit.sql.aliases import read_ids
 from crmkit.testing import FakeClock, memory_crm
 from crmkit_loyalty import Loyalty
 from logical import differences, images, views
 
 PEOPLE = 4
-ADDED = ("order", "by point", "grant", "tag", "point", "note", "consent", "preference", "fact", "refund")
+ADDED = (
+    *("order", "by point", "grant", "tag", "point", "another's point", "note", "consent", "preference"),
+    *("fact", "refund"),
+)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _NUMBERS = count()
 
@@ -119,6 +133,9 @@ class World:
                 tx.contacts.tags.add(id, f"tag {number}")
             case "point":
                 tx.contacts.remember(id, ContactPoint.handle("mastodon", f"h{name}"))
+            case "another's point":
+                theirs = self.points[(step.who + 1) % PEOPLE].with_(label=f"of {name}")
+                tx.contacts.remember(id, theirs, shared=True)
             case "note":
                 tx.contacts.notes.write(id, f"note {number}")
             case "consent":
@@ -308,6 +325,7 @@ LAWS: dict[str, Law] = {
     "restored": ((RECORDED, st.lists(JOINS | PARTS, min_size=2, max_size=5)), restored),
     "with activity": ((steps(*ADDED),), with_activity),
     "with orders": ((steps("by point", "order"),), with_activity),
+    "with points": ((steps("point", "another's point"),), with_activity),
     "with spending": ((steps("grant", "redeem", "redeem", "order", "refund"),), with_spending),
 }
 
@@ -383,6 +401,18 @@ def _orders_go_to_the_survivor(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(core_contacts.Contacts, "addressed", lambda self, contact, points: contact.id)
 
 
+def _what_the_person_has_is_left_out(patch: pytest.MonkeyPatch) -> None:
+    real = core_contacts.Contacts.remember
+
+    def remember(
+        self: core_contacts.Contacts, id: UUID, *points: ContactPoint, shared: bool = False
+    ) -> Contact:
+        had = self.get(id).points
+        return real(self, id, *[point for point in points if point not in had], shared=shared)
+
+    patch.setattr(core_contacts.Contacts, "remember", remember)
+
+
 def _wrong_merge_ends(patch: pytest.MonkeyPatch) -> None:
     real = core_merges.rows.end_merge
 
@@ -402,6 +432,7 @@ MUTANTS = {
     "fields are written to the survivor": ("restored", _fields_are_written),
     "reads take one id": ("restored", _only_its_own_id),
     "orders by a point go to the survivor": ("with orders", _orders_go_to_the_survivor),
+    "points of the person are not given to the id": ("with points", _what_the_person_has_is_left_out),
     "the undo ends other merges too": ("restored", _wrong_merge_ends),
 }
 

@@ -95,7 +95,7 @@ class People:
     """
 
     def __init__(self, seed: int, *, count: int = 40) -> None:
-        self.random = Random(seed)
+        self.random, self.talk = Random(seed), Random(seed)
         self.rows: dict[str, list[dict[str, Any]]] = {}
         self.ids = [uuid(n) for n in range(1, count + 1)]
         self.survivor = {id: id for id in self.ids}
@@ -152,6 +152,8 @@ class People:
         self._details(number, id)
         for _ in range(self._pick((0, 1, 3, 6))):
             self._order(id)
+        for _ in range(self.talk.choice((0, 1, 2, 4, 8))):
+            self._consent(id)
 
     def _details(self, number: int, id: UUID) -> None:
         for place in range(self._pick((0, 0, 1, 2))):
@@ -164,29 +166,29 @@ class People:
             liking = {"liking": self._pick(("likes", "dislikes")), "confidence": 50, "source": ""}
             at = NOW + timedelta(seconds=self.random.randrange(1000))
             self._put("contact_preferences", contact_id=id, kind="topic", value=value, set_at=at, **liking)
-        for _ in range(self._pick((0, 1, 2))):
-            self._consent(id)
         for field in CUSTOM:
             if self.random.random() < 0.8:
                 self._value(id, field)
 
     def _consent(self, id: UUID) -> None:
-        words = ("source", "text_version", "actor", "digest", "channel")
-        at = NOW - timedelta(seconds=self.random.randrange(1000))
-        own = uuid(10**6 + len(self.rows.get("consents", ())))
+        pick = self.talk.choice
+        own = uuid(10**6 * pick(range(1, 1000)) + len(self.rows.get("consents", ())))
+        at, recorded_at, until = (NOW + timedelta(seconds=pick(range(-3, 4))) for _ in range(3))
         self._put(
             "consents",
             id=own,
             key=str(own),
             contact_id=id,
-            purpose=self._pick(("", "news", "other")),
-            state=self._pick(("granted", "withdrawn")),
+            purpose=pick(("", "news", "news", "news", "other")),
+            channel=pick(("", "email", "sms")),
+            state=pick(("granted", "granted", "granted", "withdrawn", "pending")),
             basis="consent",
+            source=pick(("form", "imp", "import:list", "IMPORT")),
             personally=1,
             at=at,
-            until=FOREVER,
-            recorded_at=NOW,
-            **dict.fromkeys(words, ""),
+            until=pick((FOREVER, until)),
+            recorded_at=pick((NOW, recorded_at)),
+            **dict.fromkeys(("text_version", "actor", "digest"), ""),
         )
 
     def _value(self, id: UUID, field: Field) -> None:
@@ -239,9 +241,7 @@ class People:
             | self._of_values(of["contact_values"])
             | self._of_orders(of.get("orders", []))
         )
-        said = [row for row in of.get("consents", ()) if row["purpose"] in ("", "news")]
-        for row in sorted(said, key=lambda row: (row["at"], row["recorded_at"], row["id"])):
-            facts["consent.news"] = row["state"]
+        facts["consent.news"] = self._of_consents(of.get("consents", []))
         return {name: value for name, value in facts.items() if value not in (None, "")}
 
     def _of_contacts(self, rows: list[Mapping[str, Any]]) -> Facts:
@@ -263,12 +263,35 @@ class People:
         return facts | {f"contact.{name}": own[name] for name in ("kind", "created_at")}
 
     def _of_points(self, ids: list[UUID]) -> Facts:
-        for id in ids:
-            mine = [row for row in self.rows.get("contact_points", ()) if row["contact_id"] == id]
-            if mine:
-                used = min(mine, key=lambda row: (-row["is_primary"], row["ordinal"]))
-                return {f"contact.{name}": used[name] for name in ("country", "city", "postcode")}
-        return {}
+        mine = [row for row in self.rows.get("contact_points", ()) if row["contact_id"] in ids]
+        if not mine:
+            return {}
+        used = min(mine, key=lambda row: (-row["is_primary"], ids.index(row["contact_id"]), row["ordinal"]))
+        return {f"contact.{name}": used[name] for name in ("country", "city", "postcode")}
+
+    def _of_consents(self, rows: list[dict[str, Any]]) -> str:
+        """Return how consent to news stands, by asking of each word whether it counts: no fold, no window."""
+        now = max([NOW, *(row["recorded_at"] for row in rows)])
+        said = [row for row in rows if row["purpose"] in ("", "news") and row["at"] <= now]
+        own_no = [row for row in said if row["state"] == "withdrawn"]
+        own_yes = [row for row in said if row["state"] == "granted" and row["source"][:6].lower() != "import"]
+        imported = [row for row in said if row["state"] == "granted" and row not in own_yes]
+        kept = [
+            row
+            for row in imported
+            if all(
+                any(_said(no) < _said(yes) < _said(row) for yes in own_yes)
+                for no in own_no
+                if _said(no) < _said(row)
+            )
+        ]
+        last = max([*own_no, *own_yes, *kept], key=_said, default=None)
+        asked = [row for row in said if row["state"] == "pending" and (not last or _said(row) > _said(last))]
+        if last and last["state"] == "granted" and last["until"] > now:
+            return "granted"
+        if asked and max(asked, key=_said)["until"] > now:
+            return "pending"
+        return {None: "", "granted": "expired", "withdrawn": "withdrawn"}[last and last["state"]]
 
     def _of_values(self, rows: list[Mapping[str, Any]]) -> Facts:
         last = {row["field"]: row["contact_id"] for row in sorted(rows, key=_dated)}
@@ -301,6 +324,12 @@ class People:
         return next(
             row for row in self.rows[table] if all(row[name] == value for name, value in equal.items())
         )
+
+
+def _said(row: Mapping[str, Any]) -> Any:
+    order = ("pending", "granted", "withdrawn").index(row["state"])
+    said_at = min(row["at"], row["recorded_at"]) if row["state"] == "granted" else row["at"]
+    return said_at, order, row["at"], row["recorded_at"], row["id"]
 
 
 def _dated(row: Mapping[str, Any]) -> Any:

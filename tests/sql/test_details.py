@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from threading import Barrier
 from uuid import UUID, uuid4
 
@@ -268,6 +270,69 @@ def test_two_who_write_at_once_write_once(crm: CRM) -> None:
         assert tx.contacts.values.of(ann) == {"shop.tier": "gold"}
         counts = [entry.type for entry in tx.events.timeline(ann)]
         assert counts.count("TagsChanged") == counts.count("NoteWritten") == 1
+
+
+LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
+
+
+def _while_open(
+    crm: CRM, first: Callable[[Transaction], object], second: Callable[[Transaction], object]
+) -> None:
+    """Let a second transaction, run again where it must be, come while a first one is open that has written."""
+    with ThreadPoolExecutor(1) as pool:
+        with crm.begin() as tx:
+            first(tx)
+            other = pool.submit(crm.transact, second, attempts=40)
+            wait([other], 0.3)
+        other.result(60)
+
+
+@pytest.mark.parametrize("ways", ["remember remember", "remember prefer", "prefer remember", "prefer prefer"])
+def test_two_who_prefer_at_once_leave_one_primary_point(crm: CRM, ways: str) -> None:
+    """kills: demote_points without its touch, and without its demote."""
+    new = [ContactPoint.email(f"new{number}@{ways.replace(' ', '.')}") for number in (1, 2)]
+    old = [ContactPoint.email(f"old{number}@{ways.replace(' ', '.')}") for number in (1, 2)]
+    for level in LEVELS if crm.engine.dialect.name != "sqlite" else ("SERIALIZABLE",):
+        at = copy.copy(crm)
+        at.engine = crm.engine.execution_options(isolation_level=level)
+        ann = add(crm, "Ann", *old)
+        steps: list[Callable[[Transaction], object]] = [
+            partial(_prefer, ann=ann, point=(new if way == "remember" else old)[place], how=way)
+            for place, way in enumerate(ways.split())
+        ]
+        _while_open(at, *steps)
+        with crm.begin() as tx:
+            found = [point for point in tx.contacts.get(ann).points if point.primary]
+            for point in (*old, *new):
+                tx.contacts.points.remove(ann, point)
+        assert len(found) == 1, (level, found)
+
+
+def _prefer(tx: Transaction, ann: UUID, point: ContactPoint, how: str) -> None:
+    if how == "prefer":
+        tx.contacts.points.prefer(ann, point)
+    else:
+        tx.contacts.remember(ann, point.with_(primary=True))
+
+
+def test_the_rule_does_not_overwrite_what_staff_said_unseen(crm: CRM, clock: FakeClock) -> None:
+    """kills: lock_contacts in place of lock_as_read, with which MariaDB decides by what was there before."""
+    if crm.engine.dialect.name == "sqlite":
+        return  # it has one writer at a time
+    ann = add(crm)
+    buy(crm, "unseen 1", ann, clock())
+    crm.transact(lambda tx: tx.contacts.stages.derive(ann))
+    buy(crm, "unseen 2", ann, clock())
+    clock.advance(timedelta(hours=1))
+
+    def derive(tx: Transaction) -> None:
+        if tx.contacts.get(ann).stage == "first_time":  # which takes the snapshot
+            with crm.begin() as other:
+                other.contacts.stages.set(ann, "lost")
+        tx.contacts.stages.derive(ann)
+
+    crm.transact(derive)
+    assert stage(crm, ann) == "lost"
 
 
 def test_orders_have_roles(crm: CRM, clock: FakeClock) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from crmkit import CRM, ContactPoint
 from crmkit.contacts import Contact, PostalAddress
+from crmkit.duplicates.review import PairState
+from crmkit.sql import duplicate_pairs as pairs
 from crmkit.sql.duplicates import read_keys
 
 
@@ -28,6 +30,26 @@ def person(number: int, family: str, street: int) -> Contact:
         birth_date="1970-01-05" if number < 100 else f"19{number - 80}-03-1{number % 10}",
         points=[ContactPoint.postal(home), ContactPoint.email(f"p{number}@example.com")],
     )
+
+
+@pytest.mark.parametrize("fresh", [1, 60])
+def test_pairs_that_are_there_are_left_alone_and_the_others_are_added(crm: CRM, fresh: int) -> None:
+    """kills: add_pairs without what it does where a pair is there, and one that overwrites it."""
+    known, *others = [(UUID(int=number), UUID(int=1000 + number)) for number in range(1, fresh + 2)]
+    with crm.begin() as tx:
+        pairs.add_pairs(tx.sql, [pairs.pair_row(known, 2.0, [], crm.clock())])
+        pairs.decide(tx.sql, known, PairState.DISTINCT, crm.clock(), "staff:bea")
+    with crm.begin() as tx:
+        pairs.add_pairs(tx.sql, [pairs.pair_row(ids, 9.0, ["name"], crm.clock()) for ids in (*others, known)])
+        pairs.add_pairs(tx.sql, [])
+    with crm.begin() as tx:
+        assert dict(pairs.read_states(tx.sql)) == {known: "distinct", **dict.fromkeys(others, "open")}
+        rows = [pairs.read_pair(tx.sql, ids) for ids in (known, *others)]
+        assert [row and (row["weight"], row["explanation"]) for row in rows] == [
+            (2000, []),
+            *[(9000, ["name"])] * fresh,
+        ]
+    crm.engine.dispose()
 
 
 def test_duplicates_from_entry_to_judgement(crm: CRM) -> None:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import json
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import event
 
 from crmkit import CRM, Contact, ContactPoint
 from crmkit.errors import Conflict
-from crmkit.exchange import ColumnMap, import_contacts, import_orders, importing, look
+from crmkit.exchange import ColumnMap, export_contacts, import_contacts, import_orders, importing, look
 from crmkit.exchange.rejects import Rejects
 from crmkit.testing import FakeClock
 from crmkit.transaction import bulk
 
+#: Of somebody whom an address is found by, with another one that is preferred.
+CARD = (
+    "BEGIN:VCARD\nVERSION:4.0\nFN:{name}\nEMAIL:{name}@example.com\nEMAIL;PREF=1:{email}@example.com\n"
+    "END:VCARD\n"
+)
 HEADER = "name,email,phone,tags\n"
 
 
@@ -181,6 +190,36 @@ def test_what_was_written_after_the_last_commit_is_cut_off(tmp_path: Path) -> No
     assert path.read_text() == "head\na\nb\n"
 
 
+def test_of_a_contacts_points_one_is_primary_however_many_rows_prefer_another(
+    crm: CRM, tmp_path: Path
+) -> None:
+    """kills: SetBatch without demote_points, without _settled; given_points that gives a row's as they are."""
+    path = tmp_path / "a.vcf"
+
+    def take(policy: str, **emails: str) -> None:
+        rows = [(name, email) for name, some in emails.items() for email in some.split()]
+        path.write_text("".join(CARD.format(name=name, email=email) for name, email in rows))
+        import_contacts(crm, look(path), on_duplicate=policy)
+
+    def primary() -> dict[str, list[str]]:
+        with crm.begin() as tx:
+            found = {one.name: [p.value for p in one.points if p.primary] for one in tx.contacts.page()}
+        return {name: [value.partition("@")[0] for value in values] for name, values in found.items()}
+
+    with crm.begin() as tx:
+        tx.contacts.add("ann", points=[ContactPoint.email("ann@example.com").with_(primary=True)])
+        tx.contacts.add("ben", points=[ContactPoint.email("ben@example.com")])
+    take("fill", ann="ann2", ben="ben2 ben3", cai="cai2 cai3")
+    assert primary() == {"ann": ["ann"], "ben": ["ben2"], "cai": ["cai2"]}
+    take("update", ann="ann4 ann5", cai="cai6", dee="dee2 dee3")
+    assert primary() == {"ann": ["ann5"], "ben": ["ben2"], "cai": ["cai6"], "dee": ["dee3"]}
+    path = tmp_path / "b.jsonl"
+    two = [{"kind": "email", "value": f"eve{n}@example.com", "primary": True} for n in range(2)]
+    path.write_text(json.dumps({"name": "Eve", "points": two}) + "\n")
+    report = import_contacts(crm, look(path))
+    assert report.rejected == 1 and "both primary" in report.reasons[0]
+
+
 @pytest.mark.parametrize("server", ["postgresql_url", "mariadb_url"])
 def test_what_another_changed_meanwhile_stays(
     request: pytest.FixtureRequest, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -189,7 +228,7 @@ def test_what_another_changed_meanwhile_stays(
     crm.create_tables()
     with crm.begin() as tx:
         ann = tx.contacts.add("Ann", points=[ContactPoint.email("ann@example.com")])
-    lock = bulk.lock_contacts
+    lock = bulk.lock_as_read
 
     def meanwhile(*given: Any) -> None:
         monkeypatch.undo()
@@ -197,11 +236,133 @@ def test_what_another_changed_meanwhile_stays(
             other.contacts.update(ann.id, owner="staff:bea")
         lock(*given)
 
-    monkeypatch.setattr(bulk, "lock_contacts", meanwhile)
+    monkeypatch.setattr(bulk, "lock_as_read", meanwhile)
     path = tmp_path / "a.csv"
     path.write_text("name,email,gender\nAnn,ann@example.com,f\n")
     assert import_contacts(crm, look(path)).updated == 1
     with crm.begin() as tx:
         found = tx.contacts.get(ann.id)
         assert (found.owner, found.gender) == ("staff:bea", "f")
+    crm.engine.dispose()
+
+
+@pytest.mark.parametrize("level", ["", "REPEATABLE READ"])
+@pytest.mark.parametrize("server", ["postgresql_url", "mariadb_url"])
+def test_what_another_import_filled_meanwhile_stays(
+    request: pytest.FixtureRequest, server: str, level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kills: lock_contacts in place of lock_as_read, with which MariaDB overwrites what is not in its snapshot."""
+    crm = CRM(request.getfixturevalue(server))
+    crm.create_tables()
+    with crm.begin() as tx:
+        ann = tx.contacts.add("Ann", points=[ContactPoint.email("ann@example.com")])
+    if level:
+        crm.engine = crm.engine.execution_options(isolation_level=level)
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    files[0].write_text("name,email,gender,owner\nAnn,ann@example.com,f,\n")
+    files[1].write_text("name,email,gender,owner\nAnn,ann@example.com,x,bea\n")
+    read = bulk.bulk.read_holders
+
+    def meanwhile(*given: Any) -> Any:
+        monkeypatch.undo()
+        found = read(*given)
+        assert import_contacts(crm, look(files[1])).updated == 1
+        return found
+
+    monkeypatch.setattr(bulk.bulk, "read_holders", meanwhile)
+    assert import_contacts(crm, look(files[0])).unchanged == 1
+    with crm.begin() as tx:
+        found = tx.contacts.get(ann.id)
+        assert (found.owner, found.gender) == ("bea", "x")
+    crm.engine.dispose()
+
+
+def known(count: int) -> str:
+    """Lines with everything that is known of contacts, as an export writes them."""
+    at = "2026-01-10T09:30:00.000001+00:00"
+    return "".join(
+        json.dumps(
+            {
+                "id": str(UUID(int=n)),
+                "name": f"Ünï {n}",
+                "kind": "person",
+                "points": [],
+                "tags": ["vip"],
+                "notes": [{"text": f"Nöte\n{n}", "kind": "call", "at": at}],
+                "relations": [
+                    {"kind": "boss", "name": f"Bøss {n}", "began_on": "2020-01-01"},
+                    *([{"kind": "friend", "of": str(UUID(int=n - 1)), "ended_at": at}] if n > 1 else []),
+                ],
+                "preferences": [{"kind": "topic", "value": f"tea {n}", "liking": "dislikes"}],
+                "facts": [{"text": f"fæct {n}", "on": "2026-09-01", "privacy": "confidential"}],
+                "consents": [
+                    {"purpose": "news", "state": "granted", "source": "import:fair", "at": at},
+                    {"channel": "sms", "state": "withdrawn", "source": "import:fair", "at": at},
+                ],
+            },
+            ensure_ascii=False,
+        )
+        + "\n"
+        for n in range(1, count + 1)
+    )
+
+
+def statements(crm: CRM, path: Path, count: int) -> int:
+    """Return how many statements it takes to import so many lines."""
+    found: list[str] = []
+    path.write_text(known(count), encoding="utf-8")
+
+    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        found.append(statement)
+
+    event.listen(crm.engine, "before_cursor_execute", note)
+    report = import_contacts(crm, look(path), again=True)
+    event.remove(crm.engine, "before_cursor_execute", note)
+    assert (report.read, report.rejected, report.warned) == (count, 0, 0), report.reasons
+    return len(found)
+
+
+def test_everything_that_is_known_of_many_goes_in_and_out_again(crm: CRM, tmp_path: Path) -> None:
+    statements(crm, tmp_path / "a.jsonl", 60)
+    out = io.StringIO(newline="")
+    assert export_contacts(crm, out, format="jsonl", page=7) == 60
+    assert [json.loads(line) for line in out.getvalue().splitlines()] == [
+        json.loads(line) for line in known(60).splitlines()
+    ]
+
+
+def test_statements_are_as_many_for_many_rows(crm: CRM, tmp_path: Path) -> None:
+    """kills: notes, relations, consents and what else is known that is read or written row by row."""
+    first, again = (statements(crm, tmp_path / "a.jsonl", 60) for _ in range(2))
+    for count in (180, 300):  # of each, 120 rows are new, and the others are there
+        assert statements(crm, tmp_path / "b.jsonl", count) <= first + again
+        assert statements(crm, tmp_path / "b.jsonl", count) == again
+
+
+@pytest.mark.parametrize("server", ["postgresql_url", "mariadb_url"])
+def test_what_another_says_of_a_contact_meanwhile_is_there_once(
+    request: pytest.FixtureRequest, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kills: rows that are taken for new because the transaction's snapshot is older than they are."""
+    crm = CRM(request.getfixturevalue(server))
+    crm.create_tables()
+    with crm.begin() as tx:
+        ann = tx.contacts.add("Ann", points=[ContactPoint.email("ann@example.com")])
+    crm.engine = crm.engine.execution_options(isolation_level="REPEATABLE READ")
+    path = tmp_path / "a.csv"
+    path.write_text("name,email,tags,note\nAnn,ann@example.com,vip,likes tea\n")
+    lock = bulk.lock_as_read
+
+    def meanwhile(*given: Any) -> None:
+        monkeypatch.undo()
+        with crm.begin() as other:
+            other.contacts.tags.add(ann.id, "vip")
+            other.contacts.notes.write(ann.id, "likes tea")
+        lock(*given)
+
+    monkeypatch.setattr(bulk, "lock_as_read", meanwhile)
+    assert import_contacts(crm, look(path)).rejected == 0
+    with crm.begin() as tx:
+        assert tx.contacts.tags.of(ann.id) == ("vip",)
+        assert [one.text for one in tx.contacts.notes.of(ann.id)] == ["likes tea"]
     crm.engine.dispose()

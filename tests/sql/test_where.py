@@ -14,7 +14,7 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import not_, select, true
+from sqlalchemy import false, not_, select, true
 
 from crmkit import CRM, Transaction
 from crmkit.errors import ExpressionError
@@ -22,7 +22,7 @@ from crmkit.expressions import Expression, Field, check, tree
 from crmkit.expressions.operands import Operands
 from crmkit.expressions.values import reader
 from crmkit.sql.source import ContactSource
-from crmkit.sql.where import clauses, dates, groups, rows, values
+from crmkit.sql.where import clauses, consents, dates, groups, rows, values
 from crmkit.sql.where.audience import audience, ground_of
 from crmkit.sql.where.facts import Person, Reader
 from sql.asked import expressions
@@ -128,7 +128,7 @@ def crm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         crm.engine.dispose()
 
 
-PEOPLE = People(1)
+PEOPLE = People(2)
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +171,9 @@ MERGED_AND_NOT = [
     "contact.birth_date < date('2000-01-01')",
     "contact.created_at <= now",
     "consent.news == 'granted'",
+    "consent.news == 'withdrawn' or consent.news == 'pending'",
+    "'ann' in contact.tags and consent.news != 'granted'",
+    "consent.news == 'expired' or consent.news is missing",
     "'a' in contact.likes or 'b' not in contact.dislikes",
     "contact.city == contact.name or contact.country in ['DE', '']",
     "custom.hobbies is not missing and 'ss' not in custom.hobbies",
@@ -343,6 +346,22 @@ def one_scale(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(clauses.Clauses, "constant", lambda self, one, scale: made(self, one, one.kind.scale))
 
 
+def no_import(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(consents, "_is_import", lambda source: false())
+
+
+def grants_said_when_they_begin(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(consents, "_said_at", lambda c: c.at)
+
+
+def own_clock_alone(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(consents, "_present", lambda known, now: now)
+
+
+def last_written_last(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(consents, "_latest_first", lambda c: [c.id.desc()])
+
+
 OUTER_JOINS_ONLY = "a count of nothing is NULL"
 MUTANTS: dict[str, tuple[Patch, str]] = {
     "not of NULL": (plain_not, "own"),
@@ -353,6 +372,10 @@ MUTANTS: dict[str, tuple[Patch, str]] = {
     OUTER_JOINS_ONLY: (nothing_to_count_is_missing, "own"),
     "days rounded toward zero": (rounded_toward_zero, "own"),
     "constants at their own scale": (one_scale, "own"),
+    "imports take back refusals": (no_import, "own"),
+    "a grant for later outlives a refusal": (grants_said_when_they_begin, "own"),
+    "consents that a clock ahead has dated are not seen": (own_clock_alone, "own"),
+    "the end of another grant": (last_written_last, "own"),
 }
 
 

@@ -72,7 +72,7 @@ def test_phones_are_addresses_too(crm: CRM, capsys: pytest.CaptureFixture[str]) 
     [
         (["consents", "show", "eve@example.com"], "no contact has the address"),
         (["consents", "show", "nonsense"], "neither an id nor an email"),
-        (["suppressions", "add", "nonsense"], "cannot be read"),
+        (["suppressions", "add", "nonsense"], "neither an email address nor a phone"),
         (["suppressions", "add", "a@b@c"], "is not valid"),
         (["suppressions", "add", "ann@example.com", "--purpose", "newz"], "did you mean 'news'"),
         (["suppressions", "add", "ann@example.com", "--actor", "me"], "actor 'me'"),
@@ -81,7 +81,7 @@ def test_phones_are_addresses_too(crm: CRM, capsys: pytest.CaptureFixture[str]) 
             "is not suppressed",
         ),
         (["suppressions", "lift", "ann@example.com", "--by", "system", "--because", "x"], "must answer"),
-        (["suppressions", "list", "--limit", "0"], "limit is 0"),
+        (["suppressions", "list", "--limit", "0"], "--limit: '0' must be"),
     ],
 )
 def test_mistakes_are_told_without_a_traceback(

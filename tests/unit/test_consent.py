@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from crmkit import (
     Message,
     NotFound,
     SettingsError,
+    Transaction,
     ValueRefused,
 )
 from crmkit.clock import FOREVER
@@ -250,6 +252,22 @@ def test_a_key_names_one_consent(shop: Shop) -> None:
             tx.consents.grant(shop.ann, "promo", source="till", key="form 7")
 
 
+def test_the_last_word_stands_after_a_request_that_ended(shop: Shop) -> None:
+    """kills: the last entry for the last word, whatever it says."""
+    with shop.crm.begin() as tx:
+        tx.consents.withdraw(shop.ann, "news")
+        shop.wait(days=1)
+        until = shop.clock() + timedelta(days=1)
+        tx.consents.pending(shop.ann, "news", source="letter", until=until)
+        assert tx.consents.state(shop.ann, "news") is ConsentState.PENDING
+        assert tx.consents.state(shop.ann, "news", at=until) is ConsentState.WITHDRAWN
+        until += timedelta(days=1)
+        shop.wait(days=1)
+        tx.consents.grant(shop.ann, "news", source="letter", until=until)
+        assert tx.consents.state(shop.ann, "news") is ConsentState.GRANTED
+        assert tx.consents.state(shop.ann, "news", at=until) is None
+
+
 def test_consents_begin_and_end(shop: Shop) -> None:
     start = shop.clock()
     with shop.crm.begin() as tx:
@@ -281,6 +299,52 @@ def test_mistakes_are_named(shop: Shop) -> None:
         with pytest.raises(ValueRefused, match="source of a consent is empty"):
             tx.consents.grant(shop.ann, "news", source="")
         assert str(tx.consents.may_send(UUID(int=5), "news", "email")) == "the contact is gone"
+
+
+@pytest.mark.parametrize("call", ["grant", "pending", "withdraw", "suppress", "link"])
+def test_a_channel_that_nobody_knows_is_refused_and_nothing_is_recorded(shop: Shop, call: str) -> None:
+    """kills: any text for a channel: what is refused over "emial" would go on over email."""
+    refused = "no channel is named 'emial'; did you mean 'email'.*settings\\['core'\\]\\['channels'\\]"
+    with shop.crm.begin() as tx, pytest.raises(ValueRefused, match=refused):
+        say(tx, shop.ann, call, "emial")
+    with shop.crm.begin() as tx:
+        assert tx.consents.history(shop.ann) == [] and tx.suppressions.list() == []
+
+
+def say(tx: Transaction, contact_id: UUID, call: str, channel: str) -> object:
+    """Say something of a channel by one of the calls that take its name."""
+    calls: dict[str, Callable[[], object]] = {
+        "grant": lambda: tx.consents.grant(contact_id, "news", channel, source="form"),
+        "pending": lambda: tx.consents.pending(contact_id, "news", channel, source="form"),
+        "withdraw": lambda: tx.consents.withdraw(contact_id, "news", channel),
+        "suppress": lambda: tx.suppressions.add(ANN, channel=channel),
+        "link": lambda: tx.consents.unsubscribe_token("news", channel, to=ANN),
+    }
+    return calls[call]()
+
+
+@pytest.mark.parametrize("call", ["grant", "pending", "withdraw", "suppress", "link"])
+@pytest.mark.parametrize("channel", ["", "email", "sms", "phone", "letter", "chat", "fax"])
+def test_channels_are_known_by_plugins_by_settings_and_as_media(call: str, channel: str) -> None:
+    crm = memory_crm(
+        plugins=[RecordingChannel("chat", address_kind="phone")], settings={"core": {"channels": ["fax"]}}
+    )
+    with crm.begin() as tx:
+        assert say(tx, tx.contacts.add("Ann", points=[ANN]).id, call, channel)
+
+
+def test_a_link_of_a_channel_that_is_gone_unsubscribes(tmp_path: Path) -> None:
+    """kills: checking the channel of a link as that of a call: the refusal would be lost."""
+    url = f"sqlite:///{tmp_path / 'crm.db'}"
+    crm = CRM(url, plugins=[RecordingChannel("chat", address_kind="email")])
+    crm.create_tables()
+    with crm.begin() as tx:
+        ann = tx.contacts.add("Ann", points=[ANN]).id
+        tx.consents.grant(ann, "news", "chat", source="form")
+        token = tx.consents.unsubscribe_token("news", "chat", to=ANN)
+    with CRM(url).begin() as tx:
+        assert tx.consents.unsubscribe(token).contact_id == ann
+        assert tx.consents.state(ann, "news", "chat") is ConsentState.WITHDRAWN
 
 
 def test_double_opt_in_from_the_form_to_the_first_issue(shop: Shop) -> None:
@@ -579,6 +643,8 @@ def test_a_message_waits_if_its_purpose_is_not_known_any_more() -> None:
         ({"confirm_url": "https://shop.example/{token}{token}"}, "must be like https://"),
         ({"confirm_url": 7}, "must be a URL"),
         ({"consent_requests": 0}, "consent_requests"),
+        ({"channels": "sms"}, "['channels'] is 'sms'; must be a list of names"),
+        ({"channels": ["chat", "x" * 31]}, "['channels'] has 31 characters"),
     ],
 )
 def test_wrong_settings_are_refused(core: dict[str, Any], message: str) -> None:
@@ -677,6 +743,44 @@ def test_a_refusal_comes_after_what_it_takes_back_whatever_the_clocks_say(shop: 
     assert request is None or not request.token
 
 
+def link_of(delivery: Any) -> str:
+    """Return the token in the link of a message."""
+    return delivery.headers["List-Unsubscribe"].removesuffix(">").partition("t=")[2]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("how", ["message", "link", "suppression", "elsewhere"])
+def test_unsubscribing_an_address_comes_after_what_its_owner_said_whatever_the_clocks_say(how: str) -> None:
+    """kills: the present for `again_at`; a link that is nobody's because it names nobody."""
+    shop = Shop(purposes={"survey": "legitimate_interest"})
+    eve = ContactPoint.email("Eve@example.com")
+    with shop.crm.begin() as tx:
+        survey = Message(topic="t", purpose="survey", text="x")
+        tx.messages.queue(survey, channel="email", key="k", to=eve)  # an address that is nobody's as yet
+    shop.crm.run_due()
+    token = link_of(shop.channel.effects[0])
+    shop.wait(minutes=1)  # this clock is ahead
+    with shop.crm.begin() as tx:
+        shop.ann = tx.contacts.add("Eve", points=[eve]).id
+    with shop.crm.begin(actor=f"contact:{shop.ann}") as tx:
+        tx.consents.grant(shop.ann, "survey", source="form")
+    shop.clock.set(shop.clock() - timedelta(seconds=30))
+    with shop.crm.begin() as tx:
+        if how == "suppression":
+            tx.suppressions.add(eve, "unsubscribe", purpose="survey")
+        elif how == "elsewhere":
+            tx.suppressions.add(ANN, "unsubscribe", purpose="survey")
+        else:
+            done = tx.consents.unsubscribe(
+                token if how == "message" else tx.consents.unsubscribe_token("survey", to=eve)
+            )
+            assert done.contact_id == shop.ann
+    shop.wait(hours=1)
+    assert bool(shop.may("survey")) == (how == "elsewhere")
+    with shop.crm.begin(actor=f"contact:{shop.ann}") as tx:
+        tx.consents.grant(shop.ann, "survey", source="form", text_version="2")
+    assert shop.may("survey")
+
+
 def test_a_suppression_for_later_holds_from_then_on(shop: Shop) -> None:
     with shop.crm.begin(actor=f"contact:{shop.ann}") as tx:
         tx.suppressions.add(ANN, "unsubscribe", at=shop.clock() + timedelta(days=1))
@@ -729,7 +833,11 @@ def test_what_was_refused_without_a_link_outlives_an_erasure_too(shop: Shop) -> 
 
 
 def test_nothing_is_sent_under_another_secret_than_refusals_are_kept_under(tmp_path: Path) -> None:
-    """A secret that was changed finds no suppression any more; so it sends nothing before somebody says so."""
+    """A secret that was changed finds no suppression any more; so it sends nothing before somebody says so.
+
+    kills: same_secret() that is always true, one that keeps the mark it was asked for last, one that keeps none;
+    adopt() that leaves the mark.
+    """
     url, point = f"sqlite:///{tmp_path / 'crm.db'}", ContactPoint.email("ann@example.com")
 
     def shop(secret: str) -> tuple[CRM, RecordingChannel]:

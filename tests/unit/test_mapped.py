@@ -261,6 +261,24 @@ def test_a_name_is_made_of_its_parts() -> None:
         assert tx.sql.execute(select(source.columns["name"])).scalars().all() == ["Nina Beridze"]
 
 
+@pytest.mark.parametrize("parts", [("given_name",), ("family_name",), ("given_name", "family_name")])
+def test_a_whole_name_that_no_column_holds_is_kept(parts: tuple[str, ...]) -> None:
+    """kills: read_fields and _whole_name that make an empty name of empty columns."""
+    table = Table("users", MetaData(), Column("id", Integer, primary_key=True), *_strings(*parts, "mail"))
+    crm = _over(table, columns={"email": "mail"} | {part: part for part in parts}, read_only=False)
+    with crm.begin() as tx:
+        ann = tx.contacts.find_or_add([EMAIL("ann@example.com")], name="Ann Lee")
+        assert (ann.name, ann.host) == ("Ann Lee", HostKey("customers", "1"))
+        assert tx.contacts.update(ann.id, name="Ann Lee-Smith").name == "Ann Lee-Smith"
+    with crm.begin() as tx:
+        source = crm.store.source(tx)
+        assert source is not None
+        names = tx.sql.execute(select(source.columns["name"])).scalars().all()
+        assert [tx.contacts.get(ann.id).name] == names == ["Ann Lee-Smith"]
+        named = tx.contacts.update(ann.id, **dict.fromkeys(parts, "Lee"))
+        assert named == tx.contacts.get(ann.id) and named.name == " ".join(["Lee"] * len(parts))
+
+
 def test_several_addresses_their_labels_and_the_parts_of_one() -> None:
     table = Table(
         "users",

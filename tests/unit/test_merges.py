@@ -69,21 +69,64 @@ def test_empty_fields_are_filled_and_the_parts_of_a_name_go_together(tx: Transac
     assert found.ids == (ann.id, *sorted([anna.id, annie.id]))
 
 
-def test_points_are_those_of_all_and_one_of_a_kind_is_primary(tx: Transaction) -> None:
-    ann = tx.contacts.add("Ann", points=[email("a")])
-    ben = tx.contacts.add(
-        "Ann",
-        points=[email("b").with_(primary=True), ContactPoint.phone("+442079460001").with_(primary=True)],
-    )
-    tx.merges.merge(ben.id, ann.id)
+def test_points_are_those_of_all_and_the_first_primary_one_of_a_kind_is_primary(tx: Transaction) -> None:
+    phone = ContactPoint.phone("+442079460001").with_(primary=True)
+    ann = tx.contacts.add("Ann", points=[email("a"), phone])
+    ben = tx.contacts.add("Ann", points=[email("b").with_(primary=True)])
+    eve = tx.contacts.add("Ann", points=[email("c").with_(primary=True)])
+    tx.contacts.remember(eve.id, ContactPoint.phone("+442079460002").with_(primary=True))
+    for one in (ben, eve):
+        tx.merges.merge(one.id, ann.id)
     found = tx.contacts.get(ann.id)
     assert [(str(point), point.primary) for point in found.points] == [
         ("email:a@example.com", False),
-        ("email:b@example.com", False),
         ("phone:+442079460001", True),
+        ("email:b@example.com", True),
+        ("email:c@example.com", False),
+        ("phone:+442079460002", False),
     ]
-    assert found.point("email") == email("a")
+    assert found.point("email") == email("b")
     assert tx.contacts.holders(ann.id, email("b")) == (ben.id,)
+
+
+@pytest.mark.parametrize("how", ["prefer", "remember"])
+def test_a_merged_contact_prefers_one_point_of_a_kind_whoever_has_it(tx: Transaction, how: str) -> None:
+    ann = tx.contacts.add("Ann", points=[email("a").with_(primary=True), email("a2")])
+    ben = tx.contacts.add("Ben", points=[email("b"), email("b2").with_(primary=True)])
+    merge = tx.merges.merge(ben.id, ann.id)
+    assert tx.contacts.get(ben.id).point("email") == email("a")
+    if how == "prefer":
+        found = tx.contacts.points.prefer(ann.id, email("b"))
+    else:
+        found = tx.contacts.remember(ben.id, email("c").with_(primary=True))
+    assert found.point("email") == email("b" if how == "prefer" else "c")
+    assert sum(point.primary for point in found.points) == 1
+    tx.merges.unmerge(merge.id)
+    assert not any(point.primary for point in tx.contacts.get(ann.id).points)
+
+
+def test_what_is_known_of_a_point_is_what_anybody_of_the_person_knows(tx: Transaction) -> None:
+    phone = ContactPoint.phone("+442079460001")
+    ann = tx.contacts.add("Ann", points=[phone.with_(label="work")])
+    ben = tx.contacts.add("Ben")
+    tx.contacts.remember(ben.id, phone.with_(label="home", source="till"), shared=True)
+    tx.contacts.points.verify(ben.id, phone)
+    tx.merges.merge(ben.id, ann.id)
+    (found,) = tx.contacts.get(ann.id).points
+    assert (found.label, found.source, found.verified_at) == ("work", "till", tx.now)
+
+
+def test_a_point_is_given_to_the_id_that_was_asked_for(tx: Transaction) -> None:
+    ann, ben = tx.contacts.add("Ann", points=[email("a")]), tx.contacts.add("Ben")
+    merge = tx.merges.merge(ben.id, ann.id)
+    before = len(tx.events.timeline(ben.id))
+    for _ in range(2):
+        assert tx.contacts.remember(ben.id, email("a")).points == (email("a"),)
+        assert tx.contacts.remember(ann.id, email("a")).points == (email("a"),)
+    assert len(tx.events.timeline(ben.id)) == before + 1
+    tx.merges.unmerge(merge.id)
+    assert [tx.contacts.get(one.id).points for one in (ann, ben)] == [(email("a"),), (email("a"),)]
+    assert tx.contacts.find(email("a")) == tx.contacts.get(ann.id)
 
 
 def test_an_update_by_any_id_is_seen_and_can_empty_a_field(tx: Transaction) -> None:

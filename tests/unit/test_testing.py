@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
@@ -347,15 +348,21 @@ class TestSuites:
         assert More.test_05_a_refusal_is_rejected is None
 
     def test_a_law_that_the_author_replaced_is_left_alone(self) -> None:
+        """kills: settle() that puts a law back which the class itself has replaced."""
+        ran: list[object] = []
+        numbers = count(10**9)
+
         class Mine(RewardRuleSuite):
-            rule = staticmethod(lambda facts: None)
+            rule = staticmethod(lambda facts: crmkit.Award(amount=next(numbers)))  # breaks both laws
             test_14_the_rule_is_pure = None  # type: ignore[assignment]
 
             def test_15_the_award_is_bounded(self) -> None:
-                """Not here."""
+                ran.append(self)
 
-        assert Mine.test_14_the_rule_is_pure is None
+        assert broken_laws(Mine, 15) == () and len(ran) == 1
         assert not hasattr(Mine.test_15_the_award_is_bounded, "crmkit_law")
+        with pytest.raises(ValueRefused, match=r"Mine claims the laws \[.*15.*\], not \[14\]"):
+            broken_laws(Mine, 14)
 
     def test_a_law_that_is_not_claimed_cannot_be_run(self) -> None:
         class Mine(ChannelSuite):

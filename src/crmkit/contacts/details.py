@@ -268,6 +268,8 @@ class Relation:
     def __attrs_post_init__(self) -> None:
         if (self.other_id is None) == (not self.other_name):
             raise ValueRefused("the other side of a relation is a contact's id or a name, one of them")
+        if self.other_id is not None:
+            _relation_kind(inverse(self.kind))  # it is read from the other side as well
 
 
 def inverse(kind: str) -> str:

@@ -10,7 +10,7 @@ from uuid import UUID
 import attrs
 
 from crmkit.contacts.contact import EDITABLE, Contact
-from crmkit.contacts.points import ContactPoint
+from crmkit.contacts.points import ContactPoint, PointKind
 
 #: Fields of a contact that are never empty: the survivor's always count.
 DECIDED = ("kind", "business", "internal")
@@ -29,8 +29,8 @@ def merged_contact(survivor: Contact, others: Sequence[Contact], ids: Sequence[U
     """Return what a contact is once others go on as it.
 
     A field that is empty is filled by the first of the others that has it. Whether the first name may be used is for
-    whoever gave the name to say. The points are all of theirs, the survivor's first; a primary point of another is
-    primary only where no contact before it has one of its kind.
+    whoever gave the name to say. The points are all of theirs, the survivor's first; what one of them does not say of
+    a point, such as its label, another one that has it does. The first primary point of a kind is primary.
 
     Args:
         survivor: the contact that goes on.
@@ -115,9 +115,15 @@ def _giver(people: Sequence[Contact], group: Sequence[str]) -> Contact:
 
 def _points(people: Sequence[Contact]) -> tuple[ContactPoint, ...]:
     found: dict[ContactPoint, ContactPoint] = {}
-    for one in people:
-        kinds = {point.kind for point in found}
-        for point in one.points:
-            kept = point.with_(primary=False) if point.primary and point.kind in kinds else point
-            found.setdefault(point, kept)
-    return tuple(found.values())
+    primary: dict[PointKind, ContactPoint] = {}
+    for point in (point for one in people for point in one.points):
+        found[point] = _filled(found[point], point) if point in found else point
+        if point.primary:
+            primary.setdefault(point.kind, point)
+    return tuple(point.with_(primary=primary.get(point.kind) == point) for point in found.values())
+
+
+def _filled(point: ContactPoint, other: ContactPoint) -> ContactPoint:
+    """Return a point with what it does not say of itself as another one who has it does."""
+    details = ("label", "source", "verified_at", "parts")
+    return point.with_(**{name: getattr(point, name) or getattr(other, name) for name in details})

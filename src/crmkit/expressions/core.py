@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from crmkit.clock import FOREVER
+from crmkit.contacts import PointKind
 from crmkit.errors import ValueRefused
+from crmkit.expressions.addresses import address_fields
 from crmkit.expressions.fields import Field
 from crmkit.expressions.kinds import FieldType
 from crmkit.expressions.sources import (
     Aggregate,
     Clock,
     Condition,
+    Consent,
     ContactColumn,
     Members,
     Ratio,
-    RowColumn,
 )
 from crmkit.money import exponent
 
@@ -40,26 +42,19 @@ _TEXTS = {
     "stage": '"lead", "first_time", "repeat", "loyal", "lapsed" or "lost".',
     "owner": "The member of staff who looks after the contact.",
 }
-_PLACE = {
-    "country": "Country of the postal address to use, ISO 3166, two capital letters.",
-    "city": "City of the postal address to use.",
-    "postcode": "Postcode of the postal address to use.",
-}
-_POINTS = {
-    "emails": ("email", "key", "Every email address, its domain folded."),
-    "phones": ("phone", "key", "Every phone number, as +441632960961."),
-    "networks": ("handle", "scope", "The social networks on which the contact has an account."),
-    "systems": ("external", "scope", "The other systems in which the contact has an id."),
-}
 
 
-def core_fields(purposes: Iterable[str] = ()) -> tuple[Field, ...]:
+def core_fields(
+    purposes: Iterable[str] = (), points_elsewhere: Collection[PointKind] = ()
+) -> tuple[Field, ...]:
     """Return the fields that every CRM has, but for amounts of money; see `FieldTable`.
 
     Args:
         purposes: what messages are sent for; each that is a name makes a field `consent.NAME`.
+        points_elsewhere: as the contact store says; see `StoreCapabilities`.
     """
-    return (*_contact(), *_sets(), *_orders(), *_consents(purposes), *_present())
+    addresses = address_fields(points_elsewhere)
+    return (*_contact(), *addresses, *_sets(), *_orders(), *_consents(purposes), *_present())
 
 
 def reserved(name: str) -> str:
@@ -95,9 +90,6 @@ def _contact() -> Iterator[Field]:
         doc="When the contact was added here.",
         source=ContactColumn("created_at"),
     )
-    for name, doc in _PLACE.items():
-        own = RowColumn("contact_points", name, where={"kind": "postal"}, first=("-is_primary", "ordinal"))
-        yield Field(f"contact.{name}", FieldType.TEXT, doc=doc, source=ContactColumn(name, own))
 
 
 def _sets() -> Iterator[Field]:
@@ -105,8 +97,6 @@ def _sets() -> Iterator[Field]:
         return Field(f"contact.{name}", FieldType.TEXT_SET, doc=doc, source=source)
 
     yield texts("tags", "The tags, case folded.", Members("contact_tags", "tag"))
-    for name, (kind, column, doc) in _POINTS.items():
-        yield texts(name, doc, Members("contact_points", column, where={"kind": kind}))
     for liking in ("likes", "dislikes"):
         preferred = Members(
             "contact_preferences",
@@ -141,16 +131,9 @@ COUNT = Field(
 
 def _consents(purposes: Iterable[str]) -> Iterator[Field]:
     for purpose in purposes:
-        source = RowColumn(
-            "consents",
-            "state",
-            where={"purpose": ("", purpose)},
-            first="-id",
-            latest=("at", "recorded_at", "id"),
-        )
-        doc = f'What the log of consents says last about {purpose}: "granted", "withdrawn" or "pending".'
+        doc = f'How consent to {purpose} stands: "granted", "withdrawn", "pending" or "expired".'
         try:
-            yield Field(f"consent.{purpose}", FieldType.TEXT, doc=doc, source=source)
+            yield Field(f"consent.{purpose}", FieldType.TEXT, doc=doc, source=Consent(purpose))
         except ValueRefused:  # no name of the language: it cannot be asked
             continue
 

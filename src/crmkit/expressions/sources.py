@@ -113,6 +113,8 @@ class RowColumn:
         where: which rows count: conditions, or a mapping of columns to values.
         first: by which columns to find the first row, `-` before one for the greatest first; empty if there is
             only one.
+        anyone: as `first`, but compared before whose row it is: of merged contacts, the first row by these columns
+            counts, whoever has it.
         latest: of merged contacts, that one's row counts for which this column is the greatest; several columns
             are compared in turn.
     """
@@ -121,6 +123,7 @@ class RowColumn:
     column: str
     where: Conditions = attrs.field(default=(), converter=_conditions, kw_only=True)
     first: tuple[str, ...] = attrs.field(default=(), converter=_names, kw_only=True)
+    anyone: tuple[str, ...] = attrs.field(default=(), converter=_names, kw_only=True)
     latest: tuple[str, ...] = attrs.field(default=(), converter=_names, kw_only=True)
 
 
@@ -196,6 +199,17 @@ class Exists:
 
 
 @attrs.frozen
+class Consent:
+    """How consent to a purpose stands, as the log of consents is read: a text, missing where nothing was said.
+
+    Args:
+        purpose: to what; what was said of any channel counts.
+    """
+
+    purpose: str
+
+
+@attrs.frozen
 class Ratio:
     """One number divided by another, such as an average: only to be compared, which needs no division.
 
@@ -239,4 +253,4 @@ class Loaded:
 
 #: Sources whose rows stand in tables of the CRM.
 Stored = RowColumn | Aggregate | Members | Exists
-Source = ContactColumn | RowColumn | Aggregate | Members | Exists | Ratio | Clock | Inlined | Loaded
+Source = ContactColumn | Stored | Consent | Ratio | Clock | Inlined | Loaded

@@ -24,6 +24,7 @@ from crmkit.errors import PointTaken, RetryTransaction
 from crmkit.sql.aliases import is_merged
 from crmkit.sql.connection import Row, Sql, prepared
 from crmkit.sql.duplicates import KEYED, KEYED_POINTS, refresh_keys, write_keys
+from crmkit.sql.primary import demote_points
 from crmkit.sql.source import ContactSource
 from crmkit.stores import StoreCapabilities
 
@@ -48,7 +49,9 @@ _AT_ONCE = 1000  # databases take some ten thousand parameters, not any number
 class OwnContacts:
     """Keeps contacts in `crm_contacts` and their points in `crm_contact_points`."""
 
-    capabilities: StoreCapabilities = attrs.field(factory=StoreCapabilities)
+    capabilities: StoreCapabilities = attrs.field(
+        factory=lambda: StoreCapabilities(points_elsewhere=frozenset())
+    )
 
     def for_tenant(self, name: str, schema: str | None) -> OwnContacts:
         """Return itself: it keeps nothing, and every statement is over the transaction's own tables."""
@@ -112,6 +115,7 @@ class OwnContacts:
         for point in sorted(dict.fromkeys(points), key=lambda p: (p.kind, p.scope, p.key)):
             if self._add_point(tx, contact_id, point, ordinal + len(added), shared):
                 added.append(point)
+        demote_points(tx, [(contact_id, point) for point in added if point.primary])
         if KEYED_POINTS & {point.kind for point in added}:
             self._refresh_keys(tx, contact_id)
         return tuple(added)
@@ -121,8 +125,7 @@ class OwnContacts:
         table = tx.sql.tables["contact_points"]
         row = point_row(contact_id, point, 0, 0, tx.now)
         if point.primary:
-            others = and_(table.c.contact_id == contact_id, table.c.kind == point.kind)
-            tx.sql.execute(update(table).where(others).values(is_primary=0))
+            demote_points(tx, [(contact_id, point)])
         details = ("value", "label", "source", "verified_at", "is_primary", "parts", *_PLACE)
         own = and_(same_address(table, point), table.c.contact_id == contact_id)
         tx.sql.execute(update(table).where(own).values({name: row[name] for name in details}))

@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, and_, select, update
+from sqlalchemy.exc import IntegrityError
 
+from crmkit.errors import RetryTransaction
 from crmkit.sql.connection import Sql
 
 _AT_ONCE = 1000
@@ -90,13 +92,42 @@ def remove_rows(sql: Sql, name: str, ids: Sequence[UUID], **equal: Any) -> None:
     sql.execute(table.delete().where(_belong(table, "contact_id", ids), *_equal(table, equal)))
 
 
-def read_many(sql: Sql, name: str, ids: Iterable[UUID]) -> list[Any]:
-    """Return the rows of many contacts, in pages that databases take."""
+def read_many(
+    sql: Sql, name: str, ids: Iterable[UUID], *, by: str = "contact_id", latest: bool = False
+) -> list[Any]:
+    """Return the rows of many contacts, in pages that databases take.
+
+    Args:
+        sql: the transaction's connection.
+        name: the table's name without the prefix.
+        ids: whose rows.
+        by: the column that holds the ids.
+        latest: for whoever holds the lock of the contacts: as the rows are now, where MariaDB would go on reading them
+            as they were.
+    """
     table, wanted, found = sql.tables[name], list(dict.fromkeys(ids)), list[Any]()
     for start in range(0, len(wanted), _AT_ONCE):
-        page = wanted[start : start + _AT_ONCE]
-        found += sql.execute(select(table).where(table.c.contact_id.in_(page)))
+        statement = select(table).where(table.c[by].in_(wanted[start : start + _AT_ONCE]))
+        locked = latest and sql.database == "mariadb"
+        found += sql.execute(statement.with_for_update(read=True) if locked else statement)
     return found
+
+
+def add_rows(sql: Sql, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows that nobody has, as far as this transaction sees.
+
+    Args:
+        sql: the transaction's connection.
+        name: the table's name without the prefix.
+        rows: they all name the same columns.
+
+    Raises:
+        RetryTransaction: if another transaction has written one of them.
+    """
+    try:
+        sql.insert(sql.tables[name], rows)
+    except IntegrityError as error:
+        raise RetryTransaction(f"a row of {name!r} was written by another transaction") from error
 
 
 def forget_said(sql: Sql, subject_id: UUID) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Select, Table, and_, bindparam, or_, select, update
 
 from crmkit.clock import FOREVER
+from crmkit.errors import RetryTransaction
 from crmkit.sql.connection import Sql, prepared
 from crmkit.sql.consents import pages
 
@@ -19,6 +20,22 @@ def lock_contacts(sql: Sql, ids: Sequence[UUID]) -> None:
     contacts = sql.tables["contacts"]
     mine = select(contacts.c.id).where(contacts.c.id.in_(ids)).order_by(contacts.c.id)
     sql.execute(mine.with_for_update()).all()
+
+
+def lock_as_read(sql: Sql, ids: Sequence[UUID]) -> None:
+    """Lock contacts as `lock_contacts`, for whoever decides by what the transaction reads of them.
+
+    Raises:
+        RetryTransaction: if another transaction changed one unseen: MariaDB locks a row as it is, and goes on reading
+            it as it was.
+    """
+    if sql.database != "mariadb":
+        lock_contacts(sql, ids)
+        return
+    contacts = sql.tables["contacts"]
+    mine = select(contacts).where(contacts.c.id.in_(ids)).order_by(contacts.c.id)
+    if sql.execute(mine.with_for_update()).all() != sql.execute(mine).all():
+        raise RetryTransaction("a contact was changed by a transaction that this one cannot see yet")
 
 
 def claim_erasure(sql: Sql, row: Mapping[str, Any]) -> bool:

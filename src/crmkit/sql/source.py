@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import attrs
 from sqlalchemy import ColumnElement, FromClause, true
@@ -27,6 +28,8 @@ class ContactSource:
         where: must hold as well.
         others: returns the rows, with the id and the fields of `columns` by name, of contacts that go on as another
             after a merge; without it no field that is empty is filled by theirs.
+        among: returns the same of a few contacts alone, given their keys and those ids that are known; needed where
+            no index finds a key.
     """
 
     rows: FromClause
@@ -35,3 +38,4 @@ class ContactSource:
     columns: Mapping[str, ColumnElement[Any]]
     where: ColumnElement[bool] = attrs.field(factory=true)
     others: Callable[[], FromClause] | None = None
+    among: Callable[[Sequence[Any], Sequence[UUID]], ContactSource] | None = None

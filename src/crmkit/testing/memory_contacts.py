@@ -12,6 +12,7 @@ from sqlalchemy import Select, Table, bindparam, select, update
 
 from crmkit.clock import FOREVER
 from crmkit.contacts import Contact, ContactPoint
+from crmkit.contacts.primary import with_further
 from crmkit.errors import ConfigError, PointTaken
 from crmkit.sql.connection import prepared
 from crmkit.sql.source import ContactSource
@@ -102,7 +103,8 @@ class MemoryContacts:
             if owner is not None:
                 raise PointTaken(point, owner.id)
         if added:
-            self._write(tx, state.with_contact(attrs.evolve(contact, points=(*contact.points, *added))))
+            points = with_further(contact.points, added)
+            self._write(tx, state.with_contact(attrs.evolve(contact, points=points)))
         return added
 
     def set_point(self, tx: Transaction, contact_id: UUID, point: ContactPoint) -> None:

@@ -9,13 +9,15 @@ from uuid import UUID
 
 import attrs
 
-from crmkit.contacts import Contact, ContactPoint
+from crmkit.contacts import Contact, ContactPoint, PointKind
+from crmkit.contacts.primary import refuse_two_primaries, with_further
 from crmkit.errors import AlreadyErased
 from crmkit.events import ContactAdded, ContactPointsAdded, Event, LogEntry
 from crmkit.sql import bulk
 from crmkit.sql.bulk import Holders, Identity, NewPoint, identity
 from crmkit.sql.contacts import OwnContacts
-from crmkit.sql.erasures import lock_contacts, read_erasures
+from crmkit.sql.erasures import lock_as_read, read_erasures
+from crmkit.sql.primary import demote_points
 from crmkit.transaction.contacts import changed_fields, updated
 
 if TYPE_CHECKING:
@@ -55,11 +57,19 @@ class Batch(Protocol):
         ...
 
     def add(self, contact: Contact) -> Change:
-        """Add a contact; points that are another's are shared with it."""
+        """Add a contact; points that are another's are shared with it.
+
+        Raises:
+            ValueRefused: if two of its points of one kind are primary.
+        """
         ...
 
     def change(self, id: UUID, fields: Mapping[str, Any], points: Sequence[ContactPoint]) -> Change:
-        """Change a contact and give it the points that it lacks; those that are another's are shared."""
+        """Change a contact and give it the points that it lacks; those that are another's are shared.
+
+        Raises:
+            ValueRefused: if two of the points, of one kind, are primary.
+        """
         ...
 
     def write(self) -> None:
@@ -91,6 +101,7 @@ class SetBatch:
         self._added: dict[UUID, None] = {}
         self._changed: dict[UUID, set[str]] = {}
         self._points: list[NewPoint] = []
+        self._preferred: dict[tuple[UUID, PointKind], ContactPoint] = {}  # the last one of each that changed
         self._entries: list[LogEntry] = []
         self._erased: dict[UUID, datetime] = {}
 
@@ -117,6 +128,7 @@ class SetBatch:
 
     def add(self, contact: Contact) -> Change:
         """Add a contact; points that are another's are shared with it."""
+        refuse_two_primaries(contact.points)
         self._open(contact.id)
         self._contacts[contact.id] = contact
         self._added[contact.id] = None
@@ -131,9 +143,13 @@ class SetBatch:
         before = self._contacts[id]
         if before.merged:
             return self._change_merged(id, fields, points)
+        refuse_two_primaries(points)
         own = set(before.points)
         fresh = tuple(point for point in dict.fromkeys(points) if point not in own)
-        after = attrs.evolve(before, **fields, points=(*before.points, *fresh)) if fields or fresh else before
+        after = before
+        if fields or fresh:
+            after = attrs.evolve(before, **fields, points=with_further(before.points, fresh))
+        self._preferred |= {(id, point.kind): point for point in fresh if point.primary}
         changed = changed_fields(before, after) if fields else ()
         count = len(before.points)
         shared = [point for n, point in enumerate(fresh) if self._claim(id, point, count + n)]
@@ -161,11 +177,14 @@ class SetBatch:
             (self._contacts[id], fields) for id, fields in self._changed.items() if id not in self._added
         ]
         with self._tx.sql.isolated():
-            bulk.write_points(self._tx, self._points)
+            demote_points(self._tx, [(id, point) for (id, _), point in self._preferred.items()])
+            settled = [self._settled(new) for new in self._points] if self._preferred else self._points
+            bulk.write_points(self._tx, settled)
             bulk.write_contacts(self._tx, added)
             bulk.write_changes(self._tx, changed)
             self._tx.events.append_new(self._entries)
         self._points, self._entries = [], []
+        self._preferred.clear()
         self._added.clear()
         self._changed.clear()
 
@@ -173,7 +192,7 @@ class SetBatch:
         """Note who was erased, and keep the others from being erased until the transaction ends."""
         for start in range(0, len(ids), bulk.AT_ONCE):
             page = ids[start : start + bulk.AT_ONCE]
-            lock_contacts(self._tx.sql, page)
+            lock_as_read(self._tx.sql, page)
             for row in read_erasures(self._tx.sql, page, locked=True):
                 self._erased[row["contact_id"]] = row["erased_at"]
 
@@ -194,6 +213,11 @@ class SetBatch:
             holders.ids.add(id)
             self._points.append(NewPoint(id, point, ordinal, holders.last))
         return True
+
+    def _settled(self, new: NewPoint) -> NewPoint:
+        """Return a point as it is by now: one that came later may be primary in its place."""
+        last = self._preferred.get((new.contact_id, new.point.kind), new.point)
+        return new if last == new.point else attrs.evolve(new, point=new.point.with_(primary=False))
 
     def _append(self, event: Event, id: UUID) -> None:
         self._entries.append(self._tx.events.entry(event, contact_id=id, subject_id=id))
@@ -223,6 +247,7 @@ class SingleBatch:
 
     def add(self, contact: Contact) -> Change:
         """Add a contact; points that are another's are shared with it."""
+        refuse_two_primaries(contact.points)
         free = [point for point in contact.points if self.owner(point) is None]
         shared = [point for point in contact.points if point not in free]
         kept = self._tx.contacts.keep(attrs.evolve(contact, points=free))

@@ -1,4 +1,4 @@
-"""The log of consents: what contacts allow, and whether they may be written to."""
+"""The log of consents: what contacts allow and refuse is written down."""
 
 from __future__ import annotations
 
@@ -11,48 +11,36 @@ import attrs
 
 from crmkit.clock import FOREVER, instant
 from crmkit.consent import (
-    Allowed,
+    CHANNEL_LIMIT,
     ConsentEntry,
     ConsentState,
-    Refused,
-    Standing,
-    in_force,
     is_import,
-    known_purpose,
-    may_send,
-    present,
+    known_channel,
     saying_order,
 )
-from crmkit.contacts import Contact, PointKind
-from crmkit.contacts.keys import point_digest
-from crmkit.errors import KeyConflict, NotFound, ValueRefused
+from crmkit.errors import KeyConflict, ValueRefused
 from crmkit.events import ConsentGranted, ConsentRequested, ConsentWithdrawn, Event
 from crmkit.purposes import Basis, Purpose
-from crmkit.settings import Secret
 from crmkit.sql import consents as rows
 from crmkit.text import clean
+from crmkit.transaction.consent_answers import ConsentAnswers, channels_of
 from crmkit.transaction.details.subject import open_to
-from crmkit.transaction.standings import Asked, read_standings
 
 if TYPE_CHECKING:
-    from crmkit.transaction.unit import Transaction
+    pass
 
-CHANNEL_LIMIT = 30
 KEY_LIMIT = 150
 
 #: Stands for every purpose that a contact can refuse.
 EVERYTHING = Purpose("", Basis.CONSENT)
 
 
-class ConsentLog:
+class ConsentLog(ConsentAnswers):
     """Records consents and refusals, and answers from them.
 
     Args:
         tx: the transaction.
     """
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
 
     def grant(
         self,
@@ -85,11 +73,11 @@ class ConsentLog:
         Raises:
             NotFound: if there is no such contact.
             AlreadyErased: if the contact was erased.
-            ValueRefused: if the purpose is unknown, or a value is refused.
+            ValueRefused: if the purpose or the channel is unknown, or a value is refused.
             KeyConflict: if the key stands for another entry.
         """
         open_to(self._tx, contact_id)
-        until = instant(until, "until")
+        until, channel = instant(until, "until"), known_channel(channels_of(self._tx.crm), channel)
         entry = self._entry(contact_id, self._purpose(purpose), channel, ConsentState.GRANTED, source, at)
         if until <= entry.at:
             raise ValueRefused(f"until is {until.isoformat()}; a consent must end after it begins")
@@ -120,9 +108,10 @@ class ConsentLog:
         Raises:
             NotFound: if there is no such contact.
             AlreadyErased: if the contact was erased.
-            ValueRefused: if the purpose is unknown.
+            ValueRefused: if the purpose or the channel is unknown.
         """
         open_to(self._tx, contact_id)
+        channel = known_channel(channels_of(self._tx.crm), channel)
         entry = self._entry(contact_id, self._purpose(purpose), channel, ConsentState.PENDING, source, None)
         text_version = clean(text_version, "text version", limit=60)
         entry = attrs.evolve(entry, text_version=text_version, until=instant(until, "until"))
@@ -154,7 +143,7 @@ class ConsentLog:
         Raises:
             NotFound: if there is no such contact.
             AlreadyErased: if the contact was erased.
-            ValueRefused: if the purpose is unknown, or rests on a ground that cannot be refused.
+            ValueRefused: if the purpose or the channel is unknown, or the purpose cannot be refused.
         """
         open_to(self._tx, contact_id)
         wanted = self._purpose(purpose) if purpose else EVERYTHING
@@ -163,70 +152,8 @@ class ConsentLog:
                 f"purpose {purpose!r} rests on {wanted.basis}, which needs no consent and cannot be refused; "
                 "to stop messages to an address use tx.suppressions.add"
             )
+        channel = known_channel(channels_of(self._tx.crm), channel)
         return self._withdraw(contact_id, wanted, channel, source, at)
-
-    def history(self, contact_id: UUID) -> Sequence[ConsentEntry]:
-        """Return every entry about a contact and those merged into it, oldest first."""
-        return rows.consents_of(self._tx.sql, self._tx.contacts.ids(contact_id))
-
-    def state(
-        self, contact_id: UUID, purpose: str, channel: str = "", at: datetime | None = None
-    ) -> ConsentState | None:
-        """Return what a contact's last word on a purpose is; None if there is none, or it has ended.
-
-        Args:
-            contact_id: whose.
-            purpose: on what.
-            channel: over which channel; empty for what was said of all.
-            at: at which instant; now by default.
-        """
-        at = self._tx.now if at is None else instant(at, "at")
-        name = self._purpose(purpose).name
-        entries = in_force(self.history(contact_id), name, channel, at)
-        spoken = [one for one in entries if one.state is not ConsentState.PENDING]
-        if spoken and spoken[-1].state is ConsentState.GRANTED and at < spoken[-1].until:
-            return ConsentState.GRANTED
-        last = entries[-1] if entries else None
-        return last.state if last is not None and at < last.until else None
-
-    def may_send(
-        self, contact_id: UUID, purpose: str, channel: str, at: datetime | None = None
-    ) -> Allowed | Refused:
-        """Return whether a contact may be written to, or why not; the answer is true or false in a condition.
-
-        Args:
-            contact_id: to whom.
-            purpose: for what; one of the settings' purposes.
-            channel: over which channel; suppressions are looked up for the address that it would write to.
-            at: at which instant; now by default. Of an earlier one it tells what was right then.
-
-        Raises:
-            ValueRefused: if the purpose is unknown; the message says which there are.
-        """
-        wanted, channel = self._purpose(purpose), clean(channel, "channel", limit=CHANNEL_LIMIT)
-        standing = self._standing(contact_id, channel)
-        when = present(standing, self._tx.now) if at is None else instant(at, "at")
-        return may_send(wanted, channel, standing, when)
-
-    def _standing(self, contact_id: UUID, channel: str) -> Standing:
-        try:
-            contact = self._tx.contacts.get(contact_id)
-        except NotFound:
-            return Standing(gone=True)
-        asked = Asked(contact_id, self._digest_of(contact, channel), consents=True)
-        return read_standings(self._tx, {contact_id: asked}, lifted=True)[contact_id]
-
-    def _digest_of(self, contact: Contact, channel: str) -> str:
-        kind, scope = channel_address(self._tx, channel)
-        point = contact.point(kind, scope) if kind is not None else None
-        return "" if point is None else point_digest(self._secret, point)
-
-    @property
-    def _secret(self) -> Secret:
-        return self._tx.crm.secret.within(self._tx.sql)
-
-    def _purpose(self, name: str) -> Purpose:
-        return known_purpose(self._tx.crm.settings.purposes, name)
 
     def _entry(
         self,
@@ -328,14 +255,6 @@ class ConsentLog:
         self._tx.events.append(
             event, contact_id=entry.contact_id, subject_id=entry.id, occurred_at=occurred_at
         )
-
-
-def channel_address(tx: Transaction, channel: str) -> tuple[PointKind | None, str]:
-    """Return which points a channel writes to and of which scope; None if nobody knows."""
-    owned = tx.crm.registry.channels.get(channel)
-    if owned is not None:
-        return PointKind(owned.value.spec.address_kind), owned.value.spec.scope
-    return (PointKind.EMAIL, "") if channel == "email" else (None, "")
 
 
 def _last(entries: Sequence[ConsentEntry], like: ConsentEntry) -> ConsentEntry | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import attrs
 
-from crmkit.consent import ConsentEntry, ConsentState, SuppressionReason, known_purpose
+from crmkit.consent import ConsentEntry, ConsentState, SuppressionReason, known_channel, known_purpose
 from crmkit.contacts import Contact, ContactPoint
 from crmkit.contacts.keys import point_digest
 from crmkit.errors import AlreadyErased, NotFound, SettingsError, TokenRefused, ValueRefused
@@ -18,7 +18,9 @@ from crmkit.sql import consents as rows
 from crmkit.sql.suppressions import suppressions_of
 from crmkit.text import clean
 from crmkit.tokens import Token, TokenAct, read_token, write_token
-from crmkit.transaction.consent_log import EVERYTHING, ConsentLog, channel_address
+from crmkit.transaction.addressees import addressee
+from crmkit.transaction.consent_answers import channel_address, channels_of
+from crmkit.transaction.consent_log import EVERYTHING, ConsentLog
 from crmkit.transaction.details.subject import open_to
 
 #: How long a request can be confirmed.
@@ -60,7 +62,7 @@ class Unsubscribed:
     Args:
         purpose: from which purpose; empty for everything.
         channel: over which channel; empty for all.
-        contact_id: the contact, if it is still there.
+        contact_id: the contact that the link names, or whose the address is by now; None if there is none.
     """
 
     purpose: str
@@ -182,17 +184,21 @@ class Consents(ConsentLog):
             purpose: from what; empty for everything.
             channel: over which channel; empty for all.
             to: the address.
-            contact_id: the contact, if any.
+            contact_id: the contact; by default whose the address is, if it is anybody's.
+
+        Raises:
+            ValueRefused: if the purpose or the channel is unknown, or the purpose cannot be refused.
         """
+        owner = self._tx.contacts.find(to) if contact_id is None else None
         if purpose and not self._purpose(purpose).is_optional:
             raise ValueRefused(f"nobody can unsubscribe from {purpose!r}, it needs no consent")
         said = Token(
             act=TokenAct.UNSUBSCRIBE,
             purpose=purpose,
-            channel=clean(channel, "channel", limit=30),
+            channel=known_channel(channels_of(self._tx.crm), channel),
             digest=point_digest(self._secret, to),
             nonce=self._tx.new_id(),
-            contact_id=contact_id,
+            contact_id=contact_id if owner is None else owner.id,
         )
         return write_token(self._secret, said)
 
@@ -212,7 +218,7 @@ class Consents(ConsentLog):
         said = self._read(token, TokenAct.UNSUBSCRIBE)
         purpose = "" if everything else said.purpose
         channel = "" if everything else said.channel
-        contact_id = said.contact_id if self._is_there(said.contact_id) else None
+        contact_id = addressee(self._tx, said)
         with self._tx.sql.isolated():
             self._tx.suppressions.add_digest(
                 said.digest,
@@ -325,8 +331,3 @@ class Consents(ConsentLog):
         found = suppressions_of(self._tx.sql, [digest], lifted=False)
         left = [one.again_at for one in found if one.reason is SuppressionReason.UNSUBSCRIBE]
         return max(left, default=None)
-
-    def _is_there(self, contact_id: UUID | None) -> bool:
-        if contact_id is None or not self._tx.contacts.get_many([contact_id]):
-            return False
-        return self._tx.privacy.erased(contact_id) is None

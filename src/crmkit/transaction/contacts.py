@@ -12,6 +12,7 @@ import attrs
 
 from crmkit.contacts import EDITABLE, Contact, ContactPoint, FirstNamePermission
 from crmkit.contacts.merged import emptied, is_empty, named, together
+from crmkit.contacts.primary import refuse_two_primaries
 from crmkit.errors import NotFound, PointTaken, ValueRefused
 from crmkit.events import ContactAdded, ContactPointsAdded, ContactUpdated, Event
 from crmkit.settings import did_you_mean
@@ -53,7 +54,7 @@ class Contacts(Attached):
 
         Args:
             name: the whole name as it is written.
-            points: addresses that nobody else has.
+            points: addresses that nobody else has, of each kind at most one primary.
             fields: any other field of a `Contact`, such as given_name, kind, locale or source.
 
         Raises:
@@ -184,7 +185,8 @@ class Contacts(Attached):
             if changed:
                 self._write(after, changed)
                 self._append(updated(before, after, changed), id)
-        return after
+        # a host's name may be made of its parts
+        return self.get(id) if self._store.capabilities.host else after
 
     def _write(self, after: Contact, changed: Sequence[str]) -> None:
         """Write changed fields to the contact that goes on; what is emptied is emptied in those that fill it too."""
@@ -215,26 +217,36 @@ class Contacts(Attached):
 
         Args:
             id: whose.
-            points: addresses.
+            points: addresses; a primary one takes over from the one of its kind until then.
             shared: whether they may be another contact's too; mail and orders go on resolving to that one.
 
         Raises:
             NotFound: if there is no such contact.
             AlreadyErased: if the contact was erased.
             PointTaken: if a point is another contact's and `shared` is false; nothing changes.
+            ValueRefused: if two points of one kind are primary; nothing changes.
         """
+        refuse_two_primaries(points)
         self._known = None
-        had = self.get(id).points
-        new = [point for point in points if point not in had]
+        contact = self.get(id)
+        # what others who are the same person have stays with them after an undo: it is given to this id as well
+        shares = contact.merged and self._store.capabilities.shared_points
+        theirs = [point for point in points if point in contact.points] if shares else []
+        new = [point for point in points if point not in contact.points]
         with self._tx.sql.isolated():
-            if new:
+            if new or theirs:
                 self._tx.privacy.refuse_erased(id)
-            added = self._store.add_points(self._tx, id, new, shared=shared) if new else ()
+            added = (*self._give(id, new, shared), *self._give(id, theirs, True))
             if added:
+                self.points.let_prefer(contact, added)
                 self._append(ContactPointsAdded(points=tuple(str(point) for point in added)), id)
         return self.get(id)
 
+    def _give(self, id: UUID, points: Sequence[ContactPoint], shared: bool) -> tuple[ContactPoint, ...]:
+        return self._store.add_points(self._tx, id, points, shared=shared) if points else ()
+
     def _add(self, wanted: Contact, at: datetime | None = None) -> Contact:
+        refuse_two_primaries(wanted.points)
         with self._tx.sql.isolated():
             kept = self._store.add(self._tx, wanted)
             if kept.id == wanted.id:

@@ -15,13 +15,14 @@ from crmkit.expressions import Explanation, Expression
 from crmkit.expressions.sources import Loaded
 from crmkit.expressions.tree import And, Clause, fields_of, leaves_of, operands
 from crmkit.sql.where.audience import Audience, audience, ground_of
-from crmkit.sql.where.facts import Facts, Person, Reader, key_of_contact
+from crmkit.sql.where.facts import Facts, Person, Reader, keys_of
 from crmkit.stores import HostStore
 
 if TYPE_CHECKING:
     from crmkit.transaction.unit import Transaction
 
 _AT_ONCE = 1000
+_KEYS_AT_ONCE = 50_000
 
 
 @attrs.frozen
@@ -80,6 +81,12 @@ class Question:
         rows = self._tx.sql.execute(self.audience.page(after, limit))
         return self._named([Person(key=row.key, id=row.id) for row in rows])
 
+    def every(self) -> Iterator[list[SegmentMember]]:
+        """Yield all contacts of whom the expression is true, at most a thousand at a time; one pass over the rest."""
+        found = self._looked_at(None)
+        while people := list(islice(found, _AT_ONCE)):
+            yield self._named(people)
+
     def contains(self, contact_id: UUID) -> bool:
         """Return whether the expression is true of a contact."""
         return self.expression.compile()(self.facts(contact_id))
@@ -94,8 +101,7 @@ class Question:
         Raises:
             NotFound: if there is no such contact.
         """
-        contact = self._tx.contacts.get(contact_id)
-        person = Person(self._key(contact), contact.id, contact)
+        (person,) = self._people([self._tx.contacts.get(contact_id)])
         return self.read([person])[person.key]
 
     def read(self, people: Sequence[Person]) -> dict[Any, Facts]:
@@ -103,17 +109,17 @@ class Question:
         fields = self.expression.fields
         stored = [field for field in fields if not isinstance(field.source, Loaded)]
         facts = Reader(self._tx.sql, self._ground, self._source, stored).read(people)
-        keys = {person.id: person.key for person in people if person.id is not None}
-        for field in fields:
-            if isinstance(field.source, Loaded):
-                for id, value in field.source.function(self._tx, tuple(keys)).items():
-                    facts[keys[id]][field.name] = value
+        loaded = [(field.name, field.source) for field in fields if isinstance(field.source, Loaded)]
+        keys = {one.id: one.key for one in self._named(people)} if loaded else {}
+        for name, source in loaded:
+            for id, value in source.function(self._tx, tuple(keys)).items():
+                facts[keys[id]][name] = value
         return facts
 
     def true_of(self, ids: Sequence[UUID]) -> set[UUID]:
         """Return of which of some contacts, at most a thousand, the expression is true."""
         found = self._tx.contacts.get_many(ids)
-        people = [Person(self._key(one), id, one) for id, one in found.items() if one.id == id]
+        people = self._people([one for id, one in found.items() if one.id == id])
         facts, predicate = self.read(people), self.expression.compile()
         return {one.id for one in people if one.id is not None and predicate(facts[one.key])}
 
@@ -124,20 +130,22 @@ class Question:
             yield from (person for person in people if predicate(facts[person.key]))
 
     def _pages(self, after: Any) -> Iterator[Sequence[Person]]:
-        read = self._scanned if self._source is None else self._narrowed
-        while people := read(after):
-            yield people
-            after = people[-1].key
-
-    def _scanned(self, after: Any) -> list[Person]:
-        page = self._tx.crm.store.scan(self._tx, after=after, limit=_AT_ONCE)
-        return [Person(contact.id, contact.id, contact) for contact in page]
-
-    def _narrowed(self, after: Any) -> list[Person]:
-        """Return contacts that may be meant: those of whom all is true that SQL can answer."""
-        assert self._source is not None
+        """Yield contacts that may be meant, at most a thousand at a time: of whom all is true that SQL can answer."""
+        if self._source is None:
+            yield from self._scanned(after)
+            return
         found = audience(self._ground, self._source, self._sql_part)
-        return [Person(key=row.key, id=row.id) for row in self._tx.sql.execute(found.page(after, _AT_ONCE))]
+        # where no index finds a key, each page is a pass over all contacts
+        limit = _AT_ONCE if self._source.among is None else _KEYS_AT_ONCE
+        while rows := self._tx.sql.execute(found.page(after, limit)).all():
+            for start in range(0, len(rows), _AT_ONCE):
+                yield [Person(key=row.key, id=row.id) for row in rows[start : start + _AT_ONCE]]
+            after = rows[-1].key
+
+    def _scanned(self, after: Any) -> Iterator[Sequence[Person]]:
+        while page := self._tx.crm.store.scan(self._tx, after=after, limit=_AT_ONCE):
+            yield [Person(contact.id, contact.id, contact) for contact in page]
+            after = page[-1].id
 
     @cached_property
     def _sql_part(self) -> Expression:
@@ -150,13 +158,14 @@ class Question:
         return attrs.evolve(self.expression, tree=And(kept), fields=tuple(fields), python_only=())
 
     def _named(self, people: Sequence[Person]) -> list[SegmentMember]:
-        """Return members with their ids, those of the host's rows that the CRM has written nothing about too."""
+        """Return contacts with their ids, those of the host's rows that the CRM has written nothing about too."""
         nameless = [person.key for person in people if person.id is None]
         ids = cast(HostStore, self._tx.crm.store).identify(self._tx, nameless) if nameless else {}
         return [SegmentMember(one.key, ids[one.key] if one.id is None else one.id) for one in people]
 
-    def _key(self, contact: Contact) -> Any:
-        return key_of_contact(self._tx.sql, self._source, contact)
+    def _people(self, contacts: Sequence[Contact]) -> list[Person]:
+        keys = keys_of(self._tx.sql, self._source, contacts)
+        return [Person(keys[one.id], one.id, one) for one in contacts]
 
 
 def _is_python_only(clause: Clause) -> bool:

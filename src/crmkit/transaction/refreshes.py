@@ -90,9 +90,7 @@ def _set_wise(tx: Transaction, name: str, question: Question, number: int) -> No
 
 
 def _one_by_one(tx: Transaction, name: str, question: Question, number: int) -> None:
-    after = None
-    while page := question.members(after):
-        after = page[-1].key
+    for page in question.every():
         ids = [member.id for member in page]
         known = rows.known_members(tx.sql, name, ids)
         new = [id for id in ids if id not in known]

@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from crmkit.clock import instant
-from crmkit.consent import Suppression, SuppressionReason, known_purpose
+from crmkit.consent import Suppression, SuppressionReason, after_grants, known_channel, known_purpose
 from crmkit.contacts import ContactPoint
 from crmkit.contacts.keys import point_digest
 from crmkit.errors import AlreadyErased, Conflict, NotFound, ValueRefused
@@ -19,6 +19,7 @@ from crmkit.events import AddressSuppressed, SuppressionLifted
 from crmkit.events import actor as check_actor
 from crmkit.sql import suppressions as rows
 from crmkit.text import clean
+from crmkit.transaction.consent_answers import channels_of
 
 if TYPE_CHECKING:
     from crmkit.transaction.unit import Transaction
@@ -57,9 +58,9 @@ class Suppressions:
             at: from when; now by default.
 
         Raises:
-            ValueRefused: if a purpose or a reason is unknown.
+            ValueRefused: if a purpose, a channel or a reason is unknown.
         """
-        digest = self._digest(point)
+        digest, channel = self._digest(point), known_channel(channels_of(self._tx.crm), channel)
         if purpose:
             known_purpose(self._tx.crm.settings.purposes, purpose)
         return self.add_digest(
@@ -187,8 +188,17 @@ class Suppressions:
         at: datetime | None = None,
         contact_id: UUID | None = None,
     ) -> Suppression:
-        """Suppress an address that is known by its digest only; arguments as for `add`."""
+        """Suppress an address that is known by its digest only.
+
+        Args:
+            digest: of the address.
+            reason: and all others as for `add`.
+            contact_id: whose the address is, if that is known.
+        """
         since = self._tx.now if at is None else instant(at, "at")
+        again_at = min(since, self._tx.now)
+        if at is None and contact_id is not None and reason is SuppressionReason.UNSUBSCRIBE:
+            again_at = after_grants(self._tx.consents.history(contact_id), purpose, channel, again_at)
         one = Suppression(
             id=self._tx.new_id(),
             digest=digest,
@@ -198,7 +208,7 @@ class Suppressions:
             source=clean(source, "source", limit=100),
             actor=self._tx.actor,
             since=since,
-            again_at=min(since, self._tx.now),
+            again_at=again_at,
         )
         with self._tx.sql.isolated():
             found = rows.claim_suppression(self._tx.sql, one)

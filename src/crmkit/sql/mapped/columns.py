@@ -55,6 +55,18 @@ class ColumnMap:
         of_points = (column for point in self.points for column in point.columns.values())
         return tuple(dict.fromkeys((*self.fields.values(), *of_points)))
 
+    def place(self) -> Mapping[str, str] | None:
+        """Return the columns of the one postal address that rows have, by its parts; None if they have it otherwise."""
+        postal = [point.columns for point in self.points if point.kind is PointKind.POSTAL]
+        if not postal:
+            return {}
+        return postal[0] if len(postal) == 1 and "" not in postal[0] else None
+
+    def not_in_sql(self) -> frozenset[PointKind]:
+        """Return the kinds of points that are not asked in SQL, which folds no address as contacts do."""
+        kinds = frozenset(PointKind)
+        return kinds if self.place() is None else kinds - {PointKind.POSTAL}
+
     def by_kind(self, kind: PointKind, scope: str) -> list[PointColumns]:
         """Return the columns in which a point of that kind and scope may stand."""
         scoped = kind in _SCOPED

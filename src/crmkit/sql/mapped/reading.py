@@ -30,9 +30,10 @@ def read_fields(columns: ColumnMap, row: Mapping[str, Any]) -> dict[str, Any]:
         row: values by the columns' names.
     """
     found = {field: read_field(field, row[column]) for field, column in columns.fields.items()}
-    if "name" not in found and {"given_name", "family_name"} & found.keys():
+    if "name" not in found:
         whole = f"{found.get('given_name', '')} {found.get('family_name', '')}".strip()
-        found["name"] = whole[:NAME_LIMIT]
+        if whole:  # else the CRM's own counts
+            found["name"] = whole[:NAME_LIMIT]
     return found
 
 

@@ -85,8 +85,12 @@ class MappedContacts:
     normalised: frozenset[PointKind] = attrs.field(default=(), converter=_kinds)
     defaults: Mapping[str, Any] = attrs.field(factory=dict)
     new_key: Callable[[Contact], Any] | None = None
-    capabilities: StoreCapabilities = attrs.field(init=False, factory=lambda: StoreCapabilities(host=True))
+    capabilities: StoreCapabilities = attrs.field(init=False)
     _found: dict[str, HostTable] = attrs.field(init=False, factory=dict)
+
+    @capabilities.default
+    def _capabilities(self) -> StoreCapabilities:
+        return StoreCapabilities(host=True, points_elsewhere=self.columns.not_in_sql())
 
     def for_tenant(self, name: str, schema: str | None) -> MappedContacts:
         """Return the same mapping over the table of that name in a tenant's schema, or in a tenant's database.

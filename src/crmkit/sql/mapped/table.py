@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import attrs
-from sqlalchemy import Column, ColumnElement, MetaData, Select, String, Table, and_, func, or_, select
+from sqlalchemy import Column, ColumnElement, MetaData, Select, String, Table, and_, false, func, or_, select
 from sqlalchemy import types as sqltypes
 from sqlalchemy.exc import NoSuchTableError
 
@@ -95,6 +95,11 @@ class HostTable:
         statement = select(*self.keys.columns, links.c.contact_id).select_from(joined).where(*self.where)
         return [(self.keys.text(row[:-1]), row[-1]) for row in sql.execute(statement)]
 
+    def have(self, texts: Sequence[str]) -> ColumnElement[bool]:
+        """Return the condition that rows have one of some primary keys, which an index serves."""
+        values = (self.keys.values(text) for text in texts)
+        return self._is_one_of([one for one in values if one is not None])
+
     def is_row(self, text: str) -> ColumnElement[bool]:
         """Return the condition that a row has this primary key, and fulfils the mapping's."""
         values = self.keys.values(text)
@@ -166,7 +171,7 @@ class HostTable:
         if len(self.keys.columns) == 1:
             return self.keys.columns[0].in_([values[0] for values in keys])
         each = (zip(self.keys.columns, values, strict=True) for values in keys)
-        return or_(*(and_(*(column == value for column, value in pairs)) for pairs in each))
+        return or_(false(), *(and_(*(column == value for column, value in pairs)) for pairs in each))
 
 
 def find_table(sql: Sql, name: str, schema: str | None) -> Table:

@@ -16,6 +16,7 @@ from crmkit.sql.mapped.inserting import insert_row
 from crmkit.sql.mapped.side import DETAILS
 from crmkit.sql.mapped.table import HostRow
 from crmkit.sql.mapped.values import blank, column_value, point_values
+from crmkit.sql.primary import demote_points
 
 if TYPE_CHECKING:
     from crmkit.sql.mapped.store import MappedContacts
@@ -88,6 +89,7 @@ class Writing:
             owner = self._known(others[0]) if others else self._claim(id, point, ordinal + place, shared)
             if owner is not None:
                 raise PointTaken(point, owner.id)
+        demote_points(self._tx, [(id, point) for point in added if point.primary])
         return tuple(added)
 
     def set_point(self, id: UUID, point: ContactPoint) -> None:
@@ -199,7 +201,7 @@ class Writing:
             return next(self._known(r[0]) for p in placed if (r := self._host.having(self._tx.sql, p)))
         self._store.keep_row(self._tx, pk, contact.id)
         own = _without(contact, self._host.columns.fields)
-        rest = [point for point in contact.points if point not in placed]
+        rest = [point for point in contact.points if point not in placed or _is_detailed(point)]
         if rest or any(getattr(own, field) != default for field, default in _FIELDS.items()):
             self._insert_side(own)
         return self._contact(contact.id)
@@ -223,9 +225,12 @@ class Writing:
         """Return which of the changes belong in which column of the host's."""
         fields = self._host.columns.fields
         mapped = {name: fields[name] for name in changes if name in fields}
-        if "name" in changes and "name" not in fields and {"given_name", "family_name"} & fields.keys():
-            mapped["name"] = " and ".join(fields[f] for f in ("given_name", "family_name") if f in fields)
-        return mapped if mapped and self._contact(id).host is not None else {}
+        parts = [part for part in ("given_name", "family_name") if part in fields]
+        makes_name = "name" in changes and "name" not in fields and bool(parts)
+        contact = self._contact(id) if mapped or makes_name else None
+        if makes_name and any(getattr(contact, part) for part in parts):
+            mapped["name"] = " and ".join(fields[part] for part in parts)
+        return mapped if contact is not None and contact.host is not None else {}
 
     def _refuse_read_only(self, mapped: Mapping[str, str]) -> None:
         made = [name for name in mapped if name == "name" and name not in self._host.columns.fields]
@@ -262,6 +267,10 @@ def _hidden(point: ContactPoint) -> RetryTransaction:
 def _without(contact: Contact, fields: Iterable[str]) -> Contact:
     values: dict[str, Any] = {field: _FIELDS[field] for field in fields}
     return attrs.evolve(contact, **values)
+
+
+def _is_detailed(point: ContactPoint) -> bool:
+    return bool(point.label or point.source or point.verified_at or point.primary or point.parts)
 
 
 def _is_text(column: Any) -> bool:

@@ -32,7 +32,7 @@ from crmkit.clock import micros
 from crmkit.expressions.compiler import predicate_of
 from crmkit.expressions.fields import scaled
 from crmkit.expressions.kinds import FieldType
-from crmkit.expressions.sources import Aggregate, Exists, Members, RowColumn
+from crmkit.expressions.sources import Aggregate, Consent, Exists, Members, RowColumn
 from crmkit.expressions.tree import (
     Among,
     And,
@@ -67,7 +67,7 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.ge,
 }
 #: What has to be read for a field, in the order of how long that takes.
-_COSTS = {Members: 1, Exists: 1, RowColumn: 2, Aggregate: 3}
+_COSTS = {Members: 1, Exists: 1, RowColumn: 2, Aggregate: 3, Consent: 3}
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 
 Element = ColumnElement[Any]

@@ -11,13 +11,15 @@ import attrs
 from sqlalchemy import Select, select
 
 from crmkit.clock import FOREVER, from_micros
+from crmkit.consent import Allowed, ConsentState, RefusalReason, Refused, Standing, consent_to, present
 from crmkit.contacts import Contact
 from crmkit.expressions.fields import Field
 from crmkit.expressions.kinds import FieldType
-from crmkit.expressions.sources import Aggregate, Clock, ContactColumn, Exists, Members, Source
+from crmkit.expressions.sources import Aggregate, Clock, Consent, ContactColumn, Exists, Members, Source
 from crmkit.expressions.values import AsStored, unscaled
 from crmkit.sql.aliases import read_many_ids
 from crmkit.sql.connection import Sql
+from crmkit.sql.consents import by_contact, consents_of
 from crmkit.sql.mapped.source import row_key
 from crmkit.sql.source import ContactSource
 from crmkit.sql.where.groups import groups_of, in_store, source_of
@@ -42,18 +44,26 @@ class Person:
     contact: Any = attrs.field(default=None, eq=False)
 
 
-def key_of_contact(sql: Sql, source: ContactSource | None, contact: Contact) -> Any:
-    """Return the key of a contact among those of its store.
+def keys_of(sql: Sql, source: ContactSource | None, contacts: Sequence[Contact]) -> dict[UUID, Any]:
+    """Return the keys of contacts among those of their store, by id.
 
     Args:
         sql: the transaction's connection.
         source: the contacts, or None if only the store itself can read them.
-        contact: the contact as it goes on.
+        contacts: as they go on, at most a thousand.
     """
+    keys: dict[UUID, Any] = {one.id: one.id for one in contacts}
     if source is None or source.key is source.id:
-        return contact.id
-    found = sql.execute(select(source.key).where(source.where, source.id == contact.id)).scalar()
-    return row_key(contact.host.pk) if found is None and contact.host is not None else found
+        return keys
+    # of whom nothing was written, SQL knows no id
+    rows = {one.id: row_key(one.host.pk) for one in contacts if one.host is not None}
+    some = _among(source, list(rows.values()), list(keys))
+    found: Any = sql.execute(select(some.id, some.key).where(some.where, some.id.in_(list(keys))))
+    return keys | rows | {row[0]: row[1] for row in found}
+
+
+def _among(source: ContactSource, keys: Sequence[Any], ids: Sequence[UUID]) -> ContactSource:
+    return source if source.among is None else source.among(keys, ids)
 
 
 class Reader:
@@ -88,6 +98,7 @@ class Reader:
         if every:
             self._read_groups(ground, keys, facts)
             self._read_sets(ground, keys, facts)
+            self._read_consents(every, keys, others, facts)
         return facts
 
     def _present(self) -> Facts:
@@ -111,7 +122,9 @@ class Reader:
                 for field, name in own.items():
                     _put(facts[person.key], field, _plain(getattr(person.contact, name, None)))
             return
-        scope = Scope(ground, self.source, own)
+        ids = [person.id for person in people if person.id is not None]
+        source = _among(self.source, [person.key for person in people], ids)
+        scope = Scope(ground, source, own)
         decode = {field: decoder(field, stored=not scope.is_own) for field in own}
         for row in self._rows(self._own_rows(scope, own, people)):
             for field, value in zip(own, row[1:], strict=True):
@@ -146,6 +159,21 @@ class Reader:
                     assert isinstance(texts, set)
                     texts.add(row[1])
 
+    def _read_consents(
+        self,
+        ids: Iterable[UUID],
+        keys: Mapping[UUID, Any],
+        others: Mapping[UUID, tuple[UUID, ...]],
+        facts: dict[Any, Facts],
+    ) -> None:
+        sources = [(field, source) for field, source in self.at.items() if isinstance(source, Consent)]
+        if not sources:
+            return
+        for id, said in by_contact(consents_of(self.sql, ids), others).items():
+            now = present(Standing(entries=tuple(said)), self.ground.now)
+            for field, source in sources if id in keys else ():
+                _put(facts[keys[id]], field, _word(consent_to(source.purpose, None, said, now)))
+
     def _rows(self, statement: Select[Any]) -> Iterable[Sequence[Any]]:
         return self.sql.execute(statement)
 
@@ -153,6 +181,12 @@ class Reader:
 def _put(facts: Facts, field: Field, value: object) -> None:
     if value is not None:
         facts[field.name] = value
+
+
+def _word(answer: Allowed | Refused) -> str | None:
+    if isinstance(answer, Refused):
+        return None if answer.reason is RefusalReason.NO_CONSENT else answer.reason.value
+    return ConsentState.GRANTED.value
 
 
 def _plain(value: Any) -> object:

@@ -100,7 +100,7 @@ def _stored(source: Source) -> Any:
 def _rows_of(source: RowColumn | Aggregate) -> tuple[Any, ...]:
     if isinstance(source, Aggregate):
         return ("aggregate", source.table, source.where, source.join)
-    return ("column", source.table, source.where, source.first, source.latest)
+    return ("column", source.table, source.where, source.anyone, source.first, source.latest)
 
 
 def in_store(field: Field, source: Source, known: Iterable[str]) -> Source:

@@ -21,15 +21,12 @@ from sqlalchemy import (
     false,
     func,
     literal,
-    literal_column,
     or_,
     select,
     true,
 )
-from sqlalchemy import cast as sql_cast
 
 from crmkit.errors import ExpressionError
-from crmkit.expressions.kinds import HIGHEST, LOWEST
 from crmkit.expressions.sources import (
     Aggregate,
     AnyOf,
@@ -43,6 +40,7 @@ from crmkit.expressions.sources import (
     RowColumn,
 )
 from crmkit.sql.aliases import is_loser
+from crmkit.sql.where.sums import whole_sum
 
 CONTACT = "contact_id"
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -55,9 +53,6 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "in": lambda column, values: column.in_(values),
     "not in": lambda column, values: column.not_in(values),
 }
-# written out: SQLite computes two sums once only where their texts are the same
-_BITS, _LOW = literal_column("32", BigInteger), literal_column(str(2**32 - 1), BigInteger)
-
 #: Makes NULL of a column's value that counts as missing.
 Good = Callable[[ColumnElement[Any]], ColumnElement[Any]]
 
@@ -144,7 +139,7 @@ def aggregates(ground: Ground, kept: Sequence[tuple[Aggregate, Good]]) -> Select
     whose = owned(ground, first.table, first.join)
     table = ground.table(first.table)
     values = [good(_total(ground, table, one)).label(f"v{n}") for n, (one, good) in enumerate(kept)]
-    where = and_(true(), *_counted(ground, table, whose, first.where, first.join))
+    where = and_(true(), *counted(ground, table, whose, first.where, first.join))
     if ground.of is not None:
         return select(*values).select_from(whose.rows).where(where).correlate_except(*_tables(ground, first))
     return (
@@ -164,13 +159,13 @@ def columns(ground: Ground, kept: Sequence[tuple[RowColumn, Good]]) -> Select[An
     """
     one = kept[0][0]
     whose, table = owned(ground, one.table), ground.table(one.table)
-    where = and_(true(), *_counted(ground, table, whose, one.where, None))
+    where = and_(true(), *counted(ground, table, whose, one.where))
     wanted = [good(_column(table, source.column)).label(f"v{n}") for n, (source, good) in enumerate(kept)]
     if ground.of is not None:
         order = _order(ground, table, whose, one)
         found = select(*wanted).select_from(whose.rows).where(where).correlate_except(table)
-        return found.order_by(*order).limit(1) if one.first or ground.merged else found
-    if not (one.first or ground.merged):
+        return found.order_by(*order).limit(1) if one.anyone or one.first or ground.merged else found
+    if not (one.anyone or one.first or ground.merged):
         return select(whose.contact.label(CONTACT), *wanted).select_from(whose.rows).where(where)
     order = _order(ground, table, whose, one)
     place = func.row_number().over(partition_by=whose.contact, order_by=order).label("place")
@@ -190,7 +185,7 @@ def members(ground: Ground, source: Members | Exists) -> Select[Any]:
     table, whose = ground.table(source.table), owned(ground, source.table)
     wanted = [_column(table, source.column).label("v0")] if isinstance(source, Members) else []
     if isinstance(source, Exists) or not source.latest or not (source.per or ground.merged):
-        kept = and_(true(), *_counted(ground, table, whose, source.where, None))
+        kept = and_(true(), *counted(ground, table, whose, source.where))
         return select(whose.contact.label(CONTACT), *wanted).select_from(whose.rows).where(kept)
     return _latest(ground, source, table, whose)
 
@@ -200,7 +195,7 @@ def _latest(ground: Ground, source: Members, table: Table, whose: Owned) -> Sele
     # what is asked of the columns that rows are alike in is asked before they are ranked, the rest of the latest
     early = tuple(one for one in source.where if not source.per or _column_of(one) in source.per)
     late = tuple(one for one in source.where if isinstance(one, Condition) and one not in early)
-    kept = and_(true(), *_counted(ground, table, whose, early, None))
+    kept = and_(true(), *counted(ground, table, whose, early))
     order = _precedence(table, whose, source.latest)
     place: ColumnElement[Any]
     if source.per:
@@ -223,7 +218,7 @@ def _latest(ground: Ground, source: Members, table: Table, whose: Owned) -> Sele
 
 def _order(ground: Ground, table: Table, whose: Owned, source: RowColumn) -> list[ColumnElement[Any]]:
     among_people = _precedence(table, whose, source.latest) if ground.merged or source.latest else []
-    return [*among_people, *_ordering(table, source.first)]
+    return [*_ordering(table, source.anyone), *among_people, *_ordering(table, source.first)]
 
 
 def _column_of(one: Condition | AnyOf) -> str:
@@ -243,10 +238,18 @@ def _ordering(table: Table, first: Sequence[str]) -> list[ColumnElement[Any]]:
     return [column.desc() if descending else column for descending, column in found]
 
 
-def _counted(
-    ground: Ground, table: Table, whose: Owned, where: Conditions, join: Join | None
+def counted(
+    ground: Ground, table: Table, whose: Owned, where: Conditions, join: Join | None = None
 ) -> list[ColumnElement[bool]]:
-    """Return the conditions under which rows count."""
+    """Return the conditions under which rows count.
+
+    Args:
+        ground: what the statement stands on.
+        table: whose rows.
+        whose: the same rows with whose they are.
+        where: what they must fulfil.
+        join: a second table that conditions are about.
+    """
     kept = [_about(ground, table, one, join) for one in where]
     if ground.of is not None:
         return [*kept, _is_person(ground, ground.of, whose.person)]
@@ -308,16 +311,3 @@ def _total(ground: Ground, table: Table, source: Aggregate) -> ColumnElement[Any
         return whole_sum(ground.database, column)
     # each row's difference fits, as both are amounts; nothing else is added in 64 bits
     return whole_sum(ground.database, column - _column(table, source.minus))
-
-
-def whole_sum(database: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return the sum of whole numbers, NULL where it leaves 64 bits, which databases do each in their own way."""
-    if database != "sqlite":
-        total: ColumnElement[Any] = func.sum(column)
-        return case((total.between(LOWEST, HIGHEST), sql_cast(total, BigInteger)))
-    # SQLite's sum ends the statement when it overflows: the halves of the numbers are summed, then put together
-    low = func.sum(column.op("&")(_LOW), type_=BigInteger)
-    high = func.sum(column.op(">>")(_BITS), type_=BigInteger) + low.op(">>", precedence=7)(_BITS)
-    fits = high.between(literal_column(str(-(2**31))), literal_column(str(2**31 - 1)))
-    whole = high * literal_column(str(2**32), BigInteger) + low.op("&", precedence=7)(_LOW)
-    return case((fits, whole))

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     FromClause,
+    Select,
     String,
     and_,
     case,
@@ -33,6 +34,7 @@ from crmkit.expressions.kinds import FieldType
 from crmkit.expressions.sources import (
     Aggregate,
     Clock,
+    Consent,
     ContactColumn,
     Exists,
     Members,
@@ -42,14 +44,15 @@ from crmkit.expressions.sources import (
 from crmkit.sql.source import ContactSource
 from crmkit.sql.types import Text
 from crmkit.sql.where import dates
+from crmkit.sql.where.consents import consent
 from crmkit.sql.where.groups import FILLED, Group, groups_of, guards, in_store, source_of
 from crmkit.sql.where.rows import CONTACT, Ground, members
 
 #: Collations that compare text by code point and forgive no trailing space.
 BINARY = {"sqlite": "BINARY", "postgresql": "C", "mariadb": "utf8mb4_nopad_bin"}
 _OF_TEXT = (FieldType.TEXT, FieldType.DATE)
-#: Parts of the first address where the store has columns for them: they go together.
-_PLACES = dict.fromkeys(("country", "city", "postcode"), ("country", "city", "postcode"))
+#: Parts of the address to use where the store has columns for them, after one that says of what use it is.
+_PLACES = dict.fromkeys(("country", "city", "postcode"), ("address", "country", "city", "postcode"))
 _DEFAULTS = {field.name: field.default for field in attrs.fields(Contact)}
 
 
@@ -104,6 +107,8 @@ class Scope:
         for field, place in self.at.items():
             if isinstance(place, ContactColumn):
                 self._found[field] = self._own_column(field, place)
+            elif isinstance(place, Consent):
+                self._read_consent(field, place)
 
     def value(self, field: Field) -> Value:
         """Return the value of a field that is no set."""
@@ -117,6 +122,8 @@ class Scope:
                 return self._of_contact(field, self._found[field])
             case Aggregate(function="count"):
                 return Value(self._found[field], least=None if self.each else 0)
+            case Consent():
+                return Value(exact_text(self._found[field], self.ground.database))
             case RowColumn() | Aggregate():
                 return Value(self._found[field])
         raise ExpressionError(f"field {field.name} can be asked in Python only")
@@ -148,14 +155,23 @@ class Scope:
         return tuple_(self.source.id, item).in_(select(rows.c[CONTACT], rows.c.v0))
 
     def _read(self, group: Group) -> None:
-        found = group.select(self.ground)
         if self.each:
             (field,) = group.fields
-            self._found[field] = found.scalar_subquery()
-            return
+            self._found[field] = group.select(self.ground).scalar_subquery()
+        else:
+            self._join(group.select(self.ground), group.fields)
+
+    def _read_consent(self, field: Field, source: Consent) -> None:
+        # what a subquery reads from cannot see the statement around it on MariaDB
+        if self.each and self.ground.database != "mariadb":
+            self._found[field] = consent(self.ground, source.purpose).scalar_subquery()
+        else:
+            self._join(consent(attrs.evolve(self.ground, of=None), source.purpose), (field,))
+
+    def _join(self, found: Select[Any], fields: Sequence[Field]) -> None:
         joined = found.subquery()
         self.rows = self.rows.outerjoin(joined, joined.c[CONTACT] == self.source.id)
-        self._found |= {field: joined.c[f"v{n}"] for n, field in enumerate(group.fields)}
+        self._found |= {field: joined.c[f"v{n}"] for n, field in enumerate(fields)}
 
     def _asks_each(self, source: Members | Exists) -> bool:
         # planners turn EXISTS into a join where that is better, but not over rows that are ranked or merged first
@@ -191,10 +207,14 @@ class Scope:
         if not (self.ground.merged and group and (self.is_own or self.source.others)):
             return column
         filler = self._filler(group)
-        said = or_(*(self._says(name, self.source.columns[name]) for name in group))
-        return case(
-            (and_(not_(said), filler.c.survivor_id.is_not(None)), filler.c[place.field]), else_=column
-        )
+        return case((self._fills(filler, group), filler.c[place.field]), else_=column)
+
+    def _fills(self, filler: FromClause, group: Sequence[str]) -> ColumnElement[bool]:
+        own = self.source.columns
+        if group[0] == "address":  # another's that is preferred counts before any that is not
+            return and_(filler.c.address > own["address"])
+        said = or_(*(self._says(name, own[name]) for name in group))
+        return and_(not_(said), filler.c.survivor_id.is_not(None))
 
     def _says(self, name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
         """Return the condition that a text field of a contact is not empty."""
@@ -208,14 +228,16 @@ class Scope:
             aliases = self.ground.tables["contact_aliases"].alias()
             contacts = self.source.others() if self.source.others else self.ground.tables["contacts"].alias()
             found = [contacts.c[name] for name in together]
-            place = func.row_number().over(partition_by=aliases.c.survivor_id, order_by=aliases.c.contact_id)
+            first = [contacts.c.address.desc()] if together[0] == "address" else []
+            order = [*first, aliases.c.contact_id]
+            place = func.row_number().over(partition_by=aliases.c.survivor_id, order_by=order)
             joined = aliases.join(contacts, contacts.c.id == aliases.c.contact_id)
             inner = select(aliases.c.survivor_id, *found, place.label("place")).select_from(joined)
             says = [self._says(name, contacts.c[name]) for name in together]
             numbered = inner.where(or_(*says)).subquery()
-            first = select(numbered).where(numbered.c.place == 1).subquery()
-            self.rows = self.rows.outerjoin(first, first.c.survivor_id == self.source.id)
-            self._fillers[together] = first
+            filler = select(numbered).where(numbered.c.place == 1).subquery()
+            self.rows = self.rows.outerjoin(filler, filler.c.survivor_id == self.source.id)
+            self._fillers[together] = filler
         return self._fillers[together]
 
 

@@ -21,6 +21,7 @@ from crmkit.contacts import (
 from crmkit.contacts import (
     Stage as LifeStage,
 )
+from crmkit.errors import ValueRefused
 from crmkit.testing.laws import law
 from crmkit.testing.storage.stage import Stage
 
@@ -30,7 +31,7 @@ _HOME = PostalAddress(
 
 
 class PointLaws(Stage):
-    """Laws 19 to 21."""
+    """Laws 19 to 21, and 31."""
 
     __test__ = False
 
@@ -98,6 +99,36 @@ class PointLaws(Stage):
             tx.contacts.remember(ben.id, email)
         with self.crm.begin() as tx:
             self.same(21, "whom it finds when it is given again", ben.id, (tx.contacts.find(email) or ann).id)
+
+    @law(31, "writable")
+    def test_31_one_point_of_a_kind_is_primary(self) -> None:
+        """Of a contact's points of one kind at most one is primary: the last one that was given as primary."""
+        old, new, third = (
+            ContactPoint.email(f"{who}@example.com").with_(primary=True) for who in ("old", "new", "third")
+        )
+        phone = ContactPoint.phone("+442079460001").with_(primary=True)
+        with self.crm.begin() as tx:
+            ann = tx.contacts.add("Ann", points=[old, phone])
+            ben = tx.contacts.add("Ben", points=[ContactPoint.email("ben@example.com").with_(primary=True)])
+        with self.crm.begin() as tx:
+            tx.contacts.remember(ann.id, new)
+            tx.contacts.remember(ann.id, third.with_(primary=False))
+            tx.contacts.remember(ann.id, old)  # she has it: it is left alone
+        self._same_primaries(ann, new, phone)
+        self._same_primaries(ben, *ben.points)
+        with self.crm.begin() as tx:
+            self.same(31, "the address to use", new, tx.contacts.get(ann.id).point(PointKind.EMAIL))
+            self.crm.store.set_point(tx, ann.id, third)
+        self._same_primaries(ann, third, phone)
+        two = tuple(ContactPoint.email(f"{who}@example.org").with_(primary=True) for who in ("a", "b"))
+        self.refused(31, "a contact with two", ValueRefused, lambda tx: tx.contacts.add("Eve", points=two))
+        self.refused(31, "two more", ValueRefused, lambda tx: tx.contacts.remember(ann.id, *two))
+        self._same_primaries(ann, third, phone)
+
+    def _same_primaries(self, contact: Contact, *points: ContactPoint) -> None:
+        with self.crm.begin() as tx:
+            found = [str(point) for point in tx.contacts.get(contact.id).points if point.primary]
+        self.same(31, "the primary points", sorted(map(str, points)), sorted(found))
 
     def _same_points(self, contact: Contact, points: tuple[ContactPoint, ...]) -> None:
         with self.crm.begin() as tx:

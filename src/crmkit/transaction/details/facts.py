@@ -10,7 +10,7 @@ from uuid import UUID
 from crmkit.contacts import PersonalFact, Privacy
 from crmkit.contacts.details import day
 from crmkit.errors import NotFound
-from crmkit.events import FactAdded, FactRemoved
+from crmkit.events import FactAdded, FactRemoved, LogEntry
 from crmkit.sql.details import forget_said, read_between, read_rows, remove_rows
 from crmkit.transaction.details.subject import open_to
 
@@ -68,11 +68,18 @@ class PersonalFacts:
         for one in self._read([contact_id]):
             if _content(one) == _content(wanted):
                 return one
-        event = FactAdded(fact_id=wanted.id, privacy=wanted.privacy, text=wanted.text, on=_iso(wanted.on))
-        with self._tx.sql.isolated():
-            self._tx.sql.insert(self._tx.sql.tables["contact_facts"], [_row(wanted)])
-            self._tx.events.append(event, contact_id=contact_id, subject_id=wanted.id)
+        self.keep([wanted])
         return wanted
+
+    def keep(self, facts: Sequence[PersonalFact]) -> None:
+        """Write facts about anybody that are known to be new, with one statement for all of them."""
+        with self._tx.sql.isolated():
+            self._tx.sql.insert(self._tx.sql.tables["contact_facts"], [_row(one) for one in facts])
+            self._tx.events.append_new([self._told(one) for one in facts])
+
+    def _told(self, fact: PersonalFact) -> LogEntry:
+        event = FactAdded(fact_id=fact.id, privacy=fact.privacy, text=fact.text, on=_iso(fact.on))
+        return self._tx.events.entry(event, contact_id=fact.contact_id, subject_id=fact.id)
 
     def remove(self, contact_id: UUID, fact_id: UUID) -> None:
         """Remove a fact, of the log as well: what it said is nowhere kept.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -161,16 +161,25 @@ class Notes:
         rows = read_rows(self._tx.sql, "contact_notes", [note_id], by="note_id", order=("number",))
         return [_note(row) for row in rows]
 
+    def keep(self, notes: Sequence[Note]) -> None:
+        """Write notes about anybody that are known to be new, with one statement for all of them."""
+        with self._tx.sql.isolated():
+            self._tx.sql.insert(self._tx.sql.tables["contact_notes"], [self._row(one) for one in notes])
+            self._tx.events.append_new([self._told(one) for one in notes])
+
     def _keep(self, note: Note) -> bool:
         with self._tx.sql.isolated():
             if not self._tx.sql.claim(self._tx.sql.tables["contact_notes"], self._row(note)):
                 return False
-            event = NoteWritten(
-                note_id=note.id, number=note.number, kind=note.kind, about_id=note.about_id, text=note.text
-            )
-            at = note.noted_at if note.number == 1 else note.written_at
-            self._tx.events.append(event, contact_id=note.contact_id, subject_id=note.id, occurred_at=at)
+            self._tx.events.append_new([self._told(note)])
         return True
+
+    def _told(self, note: Note) -> LogEntry:
+        event = NoteWritten(
+            note_id=note.id, number=note.number, kind=note.kind, about_id=note.about_id, text=note.text
+        )
+        at = note.noted_at if note.number == 1 else note.written_at
+        return self._tx.events.entry(event, contact_id=note.contact_id, subject_id=note.id, occurred_at=at)
 
     def _stored(self, key: str, given: Note) -> Note:
         rows = read_rows(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -86,6 +86,21 @@ class Points:
             self._tx.events.append(event, contact_id=contact_id, subject_id=contact_id)
         return self._tx.contacts.get(contact_id)
 
+    def let_prefer(self, contact: Contact, points: Sequence[ContactPoint]) -> None:
+        """Let points that were just given or changed be primary: nobody who is the same person prefers another one.
+
+        Args:
+            contact: whose, as it was before.
+            points: those of them that are not primary change nothing.
+        """
+        preferred = {point.kind: point for point in points if point.primary}
+        if not preferred or not contact.merged:
+            return
+        for part in self._tx.crm.store.get(self._tx, contact.ids).values():
+            for point in part.points:
+                if point.primary and preferred.get(point.kind, point) != point:
+                    self._tx.crm.store.set_point(self._tx, part.id, point.with_(primary=False))
+
     def _own(self, contact_id: UUID, point: ContactPoint) -> ContactPoint:
         for kept in self._tx.contacts.get(contact_id).points:
             if kept == point:
@@ -106,17 +121,9 @@ class Points:
             for id in self._tx.contacts.holders(contact_id, kept):
                 self._tx.crm.store.set_point(self._tx, id, wanted)
             if wanted.primary and not kept.primary:
-                self._demote(contact, wanted)
+                self.let_prefer(contact, [wanted])
             self._tx.events.append(event, contact_id=contact_id, subject_id=contact_id)
         return self._tx.contacts.get(contact_id)
-
-    def _demote(self, contact: Contact, preferred: ContactPoint) -> None:
-        """Let no other contact that goes on as this one have a primary point of the kind."""
-        parts = self._tx.crm.store.get(self._tx, contact.ids[1:])
-        for part in parts.values():
-            for point in part.points:
-                if point.primary and point.kind is preferred.kind and point != preferred:
-                    self._tx.crm.store.set_point(self._tx, part.id, point.with_(primary=False))
 
 
 def _said(point: ContactPoint, fields: list[str]) -> Mapping[str, str]:

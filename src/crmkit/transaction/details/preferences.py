@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import attrs
+
 from crmkit.contacts import Liking, Preference, PreferenceKind
 from crmkit.contacts.details import one_of
 from crmkit.errors import RetryTransaction
 from crmkit.events import LogEntry, PreferenceDropped, PreferenceSet
-from crmkit.sql.details import change_rows, read_ids_with, read_rows, remove_rows
+from crmkit.sql.details import add_rows, change_rows, read_ids_with, read_rows, remove_rows
 from crmkit.sql.layout.details import latest_preferences
 from crmkit.transaction.details.subject import just_after, open_to
 
@@ -67,11 +69,25 @@ class Preferences:
         )
         if before is not None and before == own == wanted:
             return before
-        event = PreferenceSet(kind=wanted.kind, value=wanted.value, before=_said(before), after=_said(wanted))
         with self._tx.sql.isolated():
             self._write(contact_id, ids, wanted)
-            self._tx.events.append(event, contact_id=contact_id, subject_id=contact_id)
+            self._tx.events.append_new([self._told(contact_id, wanted, before)])
         return wanted
+
+    def keep(self, preferences: Sequence[tuple[UUID, Preference]]) -> None:
+        """Write preferences of anybody that are known to be new, with one statement for all of them.
+
+        Raises:
+            RetryTransaction: if another transaction has set one of them.
+        """
+        rows = [{"contact_id": id} | attrs.asdict(one) for id, one in preferences]
+        with self._tx.sql.isolated():
+            add_rows(self._tx.sql, "contact_preferences", rows)
+            self._tx.events.append_new([self._told(id, one) for id, one in preferences])
+
+    def _told(self, contact_id: UUID, wanted: Preference, before: Preference | None = None) -> LogEntry:
+        event = PreferenceSet(kind=wanted.kind, value=wanted.value, before=_said(before), after=_said(wanted))
+        return self._tx.events.entry(event, contact_id=contact_id, subject_id=contact_id)
 
     def drop(self, contact_id: UUID, kind: PreferenceKind | str, value: str) -> bool:
         """Forget what a contact thinks of something; say whether anything was known.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from crmkit.clock import FOREVER, ending
 from crmkit.contacts import Relation
 from crmkit.contacts.details import inverse
 from crmkit.errors import NotFound, ValueRefused
-from crmkit.events import RelationAdded, RelationEnded
+from crmkit.events import LogEntry, RelationAdded, RelationEnded
 from crmkit.sql.aliases import read_many_ids
 from crmkit.sql.details import change_rows, read_rows
 from crmkit.transaction.details.subject import open_to
@@ -76,10 +77,15 @@ class Relations:
             same_other = one.other_id in theirs if theirs else one.other_name == wanted.other_name
             if one.kind == wanted.kind and same_other:
                 return one
-        with self._tx.sql.isolated():
-            self._tx.sql.insert(self._tx.sql.tables["contact_relations"], [self._row(contact_id, wanted)])
-            self._append_added(contact_id, wanted)
+        self.keep([(contact_id, wanted)])
         return wanted
+
+    def keep(self, relations: Sequence[tuple[UUID, Relation]]) -> None:
+        """Write relations of anybody that are known to be new, with one statement for all of them."""
+        rows = [self._row(id, one) for id, one in relations]
+        with self._tx.sql.isolated():
+            self._tx.sql.insert(self._tx.sql.tables["contact_relations"], rows)
+            self._tx.events.append_new([entry for one in relations for entry in self._told(*one)])
 
     def end(self, relation_id: UUID, *, at: datetime | None = None) -> None:
         """Note that a relation has ended, whichever of a contact's ids it was noted for; one that has ended stays so.
@@ -155,15 +161,19 @@ class Relations:
             elif one.other_id not in ids:
                 yield attrs.evolve(one, other_id=families.get(one.other_id, (one.other_id,))[0])
 
-    def _append_added(self, contact_id: UUID, wanted: Relation) -> None:
+    def _told(self, contact_id: UUID, wanted: Relation) -> Iterable[LogEntry]:
         sides = [(contact_id, wanted.kind, wanted.other_id)]
         if wanted.other_id is not None:
             sides.append((wanted.other_id, inverse(wanted.kind), contact_id))
+        entry = partial(self._tx.events.entry, subject_id=wanted.id)
         for whose, kind, other_id in sides:
             event = RelationAdded(
                 relation_id=wanted.id, kind=kind, other_id=other_id, other_name=wanted.other_name
             )
-            self._tx.events.append(event, contact_id=whose, subject_id=wanted.id)
+            yield entry(event, contact_id=whose)
+            if wanted.ended_at is not None:
+                ended = RelationEnded(relation_id=wanted.id, kind=wanted.kind)
+                yield entry(ended, contact_id=whose, occurred_at=wanted.ended_at)
 
     def _row(self, contact_id: UUID, wanted: Relation) -> dict[str, Any]:
         return {
@@ -175,7 +185,7 @@ class Relations:
             "source": wanted.source,
             "began_on": wanted.began_on.isoformat() if wanted.began_on else "",
             "added_at": self._tx.now,
-            "ended_at": FOREVER,
+            "ended_at": wanted.ended_at or FOREVER,
         }
 
 

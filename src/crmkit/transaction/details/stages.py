@@ -16,7 +16,7 @@ from crmkit.errors import ValueRefused
 from crmkit.events import LogEntry, StageChanged, StageReleased
 from crmkit.sql import stages as rows
 from crmkit.sql.contacts import OwnContacts
-from crmkit.sql.erasures import lock_contacts
+from crmkit.sql.erasures import lock_as_read
 from crmkit.stages import OrderFacts, Verdict, decide
 from crmkit.text import clean
 
@@ -149,7 +149,7 @@ def _lock(tx: Transaction, ids: Sequence[UUID]) -> None:
     """Keep others from changing the contacts: staff's word, written meanwhile, would be overwritten unseen."""
     in_order = sorted(ids)
     for start in range(0, len(in_order), _AT_ONCE):
-        lock_contacts(tx.sql, in_order[start : start + _AT_ONCE])
+        lock_as_read(tx.sql, in_order[start : start + _AT_ONCE])
 
 
 def _decide(
