@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -31,6 +32,9 @@ COMMANDS = (
     "exports",
 )
 
+#: How SQLite, PostgreSQL and MariaDB say that a table is missing.
+_MISSING = re.compile("no such table|relation .* does not exist|Table .* doesn't exist")
+
 #: The exit status for a mistake of the user's.
 MISTAKE = 2
 
@@ -54,8 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"crmkit: error: {error}", file=sys.stderr)
         return MISTAKE
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it exits
+        _drop_output()
         return 0
+    except OSError as error:  # a disk that is full, a file that nobody may read
+        _drop_output()
+        where = f": {error.filename}" if error.filename else ""
+        print(f"crmkit: error: {error.strerror or error}{where}", file=sys.stderr)
+        return MISTAKE
     except KeyboardInterrupt:
         return 130
     except Exception as error:
@@ -83,7 +92,13 @@ def _parser() -> ArgumentParser:
 def _of_database(error: Exception) -> str:
     """Return the database's own words for an error, without the statement."""
     said = str(getattr(error, "orig", None) or error).strip().split("\n")[0]
-    return f"the database says: {said} (where tables are missing, `crmkit migrate` makes them)"
+    hint = " (`crmkit migrate` makes the tables)" if _MISSING.search(said) else ""
+    return f"the database says: {said}{hint}"
+
+
+def _drop_output() -> None:
+    """Forget what could not be written, or Python complains when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _unfinished(parser: ArgumentParser) -> int:

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from crmkit.cli.command import add_command, say
+from crmkit.errors import ValueRefused
+
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import Namespace
 
 
 def add(subparsers: Any) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser("audit", help="show that nobody altered the log")
     parts = parser.add_subparsers(title="what to do", metavar="WHAT", required=True)
-    verify = _part(parts, "verify", "compare the log with its seals", _verify)
+    verify = add_command(parts, "verify", "compare the log with its seals", _verify)
     verify.add_argument("--head", default="", metavar="SEAL", help="a seal that was kept elsewhere")
-    _part(parts, "seal", "seal what is not sealed yet", _seal)
-    _part(parts, "head", "print the last seal, to be kept elsewhere", _head)
-    prove = _part(parts, "prove", "print the proof that an event stands under a seal", _prove)
+    add_command(parts, "seal", "seal what is not sealed yet", _seal)
+    add_command(parts, "head", "print the last seal, to be kept elsewhere", _head)
+    prove = add_command(parts, "prove", "print the proof that an event stands under a seal", _prove)
     prove.add_argument("event", metavar="EVENT", help="its id")
-
-
-def _part(parts: Any, name: str, summary: str, function: Any) -> ArgumentParser:
-    from crmkit.cli.target import add_target  # imported when first used
-
-    parser: ArgumentParser = parts.add_parser(name, help=summary)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    add_target(parser)
-    parser.set_defaults(run=function)
-    return parser
 
 
 def _verify(args: Namespace) -> int:
@@ -36,7 +30,10 @@ def _verify(args: Namespace) -> int:
     from crmkit.cli.target import open_crm
     from crmkit.privacy.audit import verify
 
-    found = verify(open_crm(args), head=args.head.strip())
+    head = args.head.strip().lower()
+    if head and not re.fullmatch("[0-9a-f]{64}", head):
+        raise ValueRefused(f"--head {args.head!r} is no seal; `crmkit audit head` prints one, of 64 digits")
+    found = verify(open_crm(args), head=head)
     lines = [
         f"BROKEN: {found.broken}"
         if found.broken
@@ -47,16 +44,19 @@ def _verify(args: Namespace) -> int:
         lines.append(
             f"The personal values of {found.unexplained} events are gone, and no erasure explains it."
         )
-    _say(args, plain(found) | {"intact": found.intact}, "\n".join(lines))
+    say(args, plain(found) | {"intact": found.intact}, lines)
     return int(not found.intact)
 
 
 def _seal(args: Namespace) -> int:
     from crmkit.cli.target import open_crm
+    from crmkit.delivery.run import number
     from crmkit.privacy.seals import seal_events
 
-    sealed = seal_events(open_crm(args))
-    _say(args, {"sealed": sealed}, f"{sealed} events sealed.")
+    crm = open_crm(args)
+    number(crm)
+    sealed = seal_events(crm)
+    say(args, {"sealed": sealed}, [f"{sealed} events sealed."])
     return 0
 
 
@@ -68,7 +68,7 @@ def _head(args: Namespace) -> int:
     with open_crm(args).begin() as tx:
         found = head(tx)
     data = None if found is None else {name: item for name, item in plain(found).items() if name != "leaves"}
-    _say(args, data, found.seal if found else "nothing is sealed yet")
+    say(args, data, [found.seal if found else "nothing is sealed yet"])
     return int(found is None)
 
 
@@ -87,9 +87,3 @@ def _prove(args: Namespace) -> int:
         found = prove(tx, id)
     print(dumps(found.plain(), indent=2))
     return 0
-
-
-def _say(args: Namespace, data: Any, text: str) -> None:
-    from json import dumps
-
-    print(dumps(data, indent=2) if args.json else text)

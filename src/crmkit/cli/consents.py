@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from crmkit.cli.command import add_command, say
+
 if TYPE_CHECKING:
     from argparse import Namespace
 
@@ -17,16 +19,11 @@ if TYPE_CHECKING:
 
 def add(subparsers: Any) -> None:
     """Add the command to the command line."""
-    from crmkit.cli.target import add_target  # imported when first used
-
     parser = subparsers.add_parser("consents", help="tell what contacts allow")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    show = actions.add_parser("show", help="tell what a contact allows, and what was said")
+    show = add_command(actions, "show", "tell what a contact allows, and what was said", run)
     show.add_argument("contact", metavar="CONTACT", help="its id, or one of its addresses")
     show.add_argument("--channel", action="append", default=[], help="over which channel; by default email")
-    show.add_argument("--json", action="store_true", help="print JSON")
-    add_target(show)
-    show.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
@@ -38,7 +35,7 @@ def run(args: Namespace) -> int:
         contact_id = find_contact(tx, args.contact)
         answers = _answers(tx, contact_id, args.channel)
         entries = tx.consents.history(contact_id)
-    print(_json(contact_id, answers, entries) if args.json else "\n".join(_lines(answers, entries)))
+    say(args, _data(contact_id, answers, entries), _lines(answers, entries))
     return 0
 
 
@@ -52,21 +49,18 @@ def _answers(tx: Transaction, contact_id: UUID, named: Sequence[str]) -> Answers
     ]
 
 
-def _json(contact_id: UUID, answers: Answers, entries: Sequence[ConsentEntry]) -> str:
-    from json import dumps
-
+def _data(contact_id: UUID, answers: Answers, entries: Sequence[ConsentEntry]) -> dict[str, Any]:
     from crmkit.cli.persons import plain
 
     found = [
         {"purpose": purpose, "channel": channel, "allowed": bool(answer), "answer": plain(answer)}
         for purpose, channel, answer in answers
     ]
-    whole = {
+    return {
         "contact_id": str(contact_id),
         "may_send": found,
         "history": [plain(entry) for entry in entries],
     }
-    return dumps(whole, indent=2, ensure_ascii=False)
 
 
 def _lines(answers: Answers, entries: Sequence[ConsentEntry]) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from crmkit.cli.command import add_command, add_limit, say
+
 if TYPE_CHECKING:
     from argparse import Namespace
 
@@ -21,40 +23,25 @@ _FIELDS = (
 
 def add(subparsers: Any) -> None:
     """Add the command to the command line."""
-    from crmkit.cli.target import add_target
-
     parser = subparsers.add_parser("contacts", help="look at contacts")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    show = actions.add_parser("show", help="show a contact with its details and timeline")
+    show = add_command(actions, "show", "show a contact with its details and timeline", run)
     show.add_argument(
         "contact", metavar="ID|ADDRESS", help="an id, an email address, a phone number, SYSTEM:ID"
     )
-    show.add_argument("--limit", type=int, default=20, help="at most how many notes and events (20)")
-    show.add_argument("--json", action="store_true", help="print JSON")
-    add_target(show)
-    show.set_defaults(run=run)
+    add_limit(show, 20, of="notes and events")
 
 
 def run(args: Namespace) -> int:
     """Print a contact with its details and timeline."""
-    from json import dumps
-
     from crmkit.cli.persons import find_contact
     from crmkit.cli.target import open_crm
 
     crm = open_crm(args)
     with crm.begin() as tx:
-        found = tx.contacts.profile(find_contact(tx, args.contact), limit=max(1, min(args.limit, 1000)))
-    if args.json:
-        print(dumps(_data(crm, found), indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(_readable(line) for line in _lines(crm, found)))
+        found = tx.contacts.profile(find_contact(tx, args.contact), limit=args.limit)
+    say(args, _data(crm, found), _lines(crm, found))
     return 0
-
-
-def _readable(line: str) -> str:
-    # a name may hold marks that turn the direction of a terminal's text
-    return "".join(char if char.isprintable() else " " for char in line)
 
 
 def _data(crm: CRM, profile: Profile) -> Any:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
+from crmkit.cli.command import add_command, add_limit, say
 from crmkit.cli.progress import counting
-from crmkit.cli.target import add_target, open_crm
+from crmkit.cli.target import open_crm
+from crmkit.errors import ValueRefused
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
 
     from crmkit.contacts import Contact, ContactPoint
     from crmkit.crm import CRM
-    from crmkit.duplicates.match import FieldScore
+    from crmkit.duplicates.match import FieldScore, Match
     from crmkit.duplicates.review import DuplicatePair, DuplicateReport
 
 
@@ -27,7 +31,7 @@ def add(subparsers: Any) -> None:
         "--merge", action="store_true", help="merge those that are surely one (duplicates_merge)"
     )
     listing = _command(commands, "list", _list, "list the pairs that nobody has judged, the likeliest first")
-    listing.add_argument("--limit", type=int, default=50, metavar="N", help="at most how many (50)")
+    add_limit(listing, 50)
     _pair(_command(commands, "show", _show, "show what speaks for and against a pair"))
     accept = _command(commands, "accept", _accept, "merge a pair")
     _pair(accept)
@@ -39,11 +43,9 @@ def add(subparsers: Any) -> None:
 
 
 def _command(commands: Any, name: str, work: Callable[[CRM, Namespace], int], words: str) -> ArgumentParser:
-    parser: ArgumentParser = commands.add_parser(name, help=words, description=words.capitalize() + ".")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser = add_command(commands, name, words, run)
     parser.add_argument("--by", metavar="ACTOR", default="system", help='who does it, such as "staff:ann"')
-    add_target(parser)
-    parser.set_defaults(run=run, work=work)
+    parser.set_defaults(work=work)
     return parser
 
 
@@ -72,7 +74,7 @@ def _find(crm: CRM, args: Namespace) -> int:
         report = crm.find_duplicates(
             merge=args.merge, progress=lambda what, done, every: advance(done, what), actor=args.by
         )
-    print(_json(_plain_report(report)) if args.json else "\n".join(_report(report)))
+    say(args, attrs.asdict(report), _report(report))
     return 0
 
 
@@ -84,26 +86,17 @@ def _report(report: DuplicateReport) -> Iterator[str]:
     yield from (f"not all compared: {cut}" for cut in report.cuts)
 
 
-def _plain_report(report: DuplicateReport) -> dict[str, Any]:
-    import attrs
-
-    return attrs.asdict(report)
-
-
 def _list(crm: CRM, args: Namespace) -> int:
     with crm.begin() as tx:
-        pairs = tx.duplicates.queue(limit=max(1, args.limit))
+        pairs = tx.duplicates.queue(limit=args.limit)
         names = {id: contact.name for id, contact in tx.contacts.get_many(_ids(pairs)).items()}
-    if args.json:
-        print(_json([_plain_pair(pair) for pair in pairs]))
-    elif not pairs:
-        print("No pair waits for a judgement. `crmkit duplicates find` looks for some.")
-    else:
-        rows = [
-            (f"{p.probability:.3f}", names[p.first_id], names[p.second_id], p.first_id, p.second_id)
-            for p in pairs
-        ]
-        print("\n".join(_table([("chance", "one", "other", "id", "id"), *rows])))
+    rows = [
+        (f"{p.probability:.3f}", names[p.first_id], names[p.second_id], p.first_id, p.second_id)
+        for p in pairs
+    ]
+    nothing = ["No pair waits for a judgement. `crmkit duplicates find` looks for some."]
+    lines = _table([("chance", "one", "other", "id", "id"), *rows]) if rows else nothing
+    say(args, [_plain_pair(pair) for pair in pairs], lines)
     return 0
 
 
@@ -114,11 +107,8 @@ def _ids(pairs: Sequence[DuplicatePair]) -> list[UUID]:
 def _show(crm: CRM, args: Namespace) -> int:
     with crm.begin() as tx:
         pair = tx.duplicates.get(_id(args.one), _id(args.other))
-    if args.json:
-        print(_json(_plain_pair(pair)))
-    else:
-        print(f"{pair.first_id} and {pair.second_id}: {pair.state}, probability {pair.probability:.4f}")
-        print("\n".join(_explained(pair.explanation, pair.weight)))
+    head = f"{pair.first_id} and {pair.second_id}: {pair.state}, probability {pair.probability:.4f}"
+    say(args, _plain_pair(pair), [head, *_explained(pair.explanation, pair.weight)])
     return 0
 
 
@@ -137,38 +127,41 @@ def _accept(crm: CRM, args: Namespace) -> int:
         lambda tx: tx.duplicates.accept(one, other, into=into, reason=args.reason), actor=args.by
     )
     said = {"merge_id": merge.id, "loser_id": merge.loser_id, "into_id": merge.into_id}
-    print(_json(said) if args.json else f"{merge.loser_id} goes on as {merge.into_id} (merge {merge.id})")
+    say(args, said, [f"{merge.loser_id} goes on as {merge.into_id} (merge {merge.id})"])
     return 0
 
 
 def _reject(crm: CRM, args: Namespace) -> int:
     one, other = _id(args.one), _id(args.other)
     crm.transact(lambda tx: tx.duplicates.reject(one, other), actor=args.by)
-    print(_json({"distinct": [one, other]}) if args.json else f"{one} and {other} are two")
+    say(args, {"distinct": [one, other]}, [f"{one} and {other} are two"])
     return 0
 
 
 def _check(crm: CRM, args: Namespace) -> int:
+    if not (args.id or args.name or args.email or args.phone or args.postcode or args.birth_date):
+        raise ValueRefused("give an id, or what is known: --name, --birth-date, --email, --phone, --postcode")
+    if args.least is not None and not 0 <= args.least <= 1:
+        raise ValueRefused(f"--least {args.least} is a probability; it must be from 0 to 1")
     with crm.begin() as tx:
         contact = tx.contacts.get(_id(args.id)) if args.id else _described(args)
         matches = tx.duplicates.check(contact, least=args.least)
         names = {
             id: found.name for id, found in tx.contacts.get_many([m.contact_id for m in matches]).items()
         }
-    if args.json:
-        plain = [
-            {"contact_id": m.contact_id, "probability": m.probability, "weight": m.weight}
-            | {"explanation": _scores(m.explanation)}
-            for m in matches
-        ]
-        print(_json(plain))
-        return 0
-    for match in matches:
-        print(f"{match.contact_id} {names.get(match.contact_id, '')}: probability {match.probability:.4f}")
-        print("\n".join(f"  {line}" for line in _explained(match.explanation, match.weight)))
-    if not matches:
-        print("No contact looks like this one.")
+    plain = [
+        {"contact_id": m.contact_id, "probability": m.probability, "weight": m.weight}
+        | {"explanation": _scores(m.explanation)}
+        for m in matches
+    ]
+    lines = [line for match in matches for line in _matched(match, names.get(match.contact_id, ""))]
+    say(args, plain, lines or ["No contact looks like this one."])
     return 0
+
+
+def _matched(match: Match, name: str) -> Iterator[str]:
+    yield f"{match.contact_id} {name}: probability {match.probability:.4f}"
+    yield from (f"  {line}" for line in _explained(match.explanation, match.weight))
 
 
 def _described(args: Namespace) -> Contact:
@@ -186,14 +179,12 @@ def _described(args: Namespace) -> Contact:
 def _index(crm: CRM, args: Namespace) -> int:
     with counting("contacts") as advance:
         changed = crm.index_duplicates(progress=lambda what, done, every: advance(done, what))
-    print(_json({"changed": changed}) if args.json else f"{changed:,} keys were wrong and are right now")
+    say(args, {"changed": changed}, [f"{changed:,} keys were wrong and are right now"])
     return 0
 
 
 def _id(text: str) -> UUID:
     from uuid import UUID
-
-    from crmkit.errors import ValueRefused
 
     try:
         return UUID(text)
@@ -202,8 +193,6 @@ def _id(text: str) -> UUID:
 
 
 def _plain_pair(pair: DuplicatePair) -> dict[str, Any]:
-    import attrs
-
     plain = attrs.asdict(pair) | {"probability": pair.probability}
     return plain | {"explanation": _scores(pair.explanation)}
 
@@ -212,14 +201,8 @@ def _scores(scores: Sequence[FieldScore]) -> list[dict[str, Any]]:
     return [score.plain() | {"values": list(score.values)} for score in scores]
 
 
-def _json(value: Any) -> str:
-    from json import dumps
-
-    return dumps(value, indent=2, ensure_ascii=False, default=str)
-
-
 def _table(rows: Sequence[Sequence[Any]]) -> Iterator[str]:
-    """Yield rows as lines of equal columns; what a terminal would obey is left out of names."""
+    """Yield rows as lines of equal columns; what a terminal would obey is left out, so that they stay equal."""
     cells = [["".join(char for char in str(cell) if char.isprintable()) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     for row in cells:

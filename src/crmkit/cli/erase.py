@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from crmkit.cli.command import add_command, say
+
 if TYPE_CHECKING:
     from argparse import Namespace
 
@@ -13,9 +15,7 @@ if TYPE_CHECKING:
 
 def add(subparsers: Any) -> None:
     """Add the command to the command line."""
-    from crmkit.cli.target import add_target  # imported when first used
-
-    parser = subparsers.add_parser("erase", help="erase what is personal of a contact")
+    parser = add_command(subparsers, "erase", "erase what is personal of a contact", run)
     parser.add_argument("contact", metavar="CONTACT", help="its id, or one of its addresses")
     parser.add_argument("--reason", default="", help="why; it is kept, so it should not say who")
     parser.add_argument("--actor", default="system", help="who acts, such as staff:ann (default: system)")
@@ -27,14 +27,11 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--full", action="store_true", help="with --scrub on PostgreSQL: rewrite the tables, locking them"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    add_target(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
     """Erase a contact; return 1 if something is left that crmkit cannot erase."""
-    from crmkit.cli.persons import find_contact
+    from crmkit.cli.persons import find_contact, plain
     from crmkit.cli.target import open_crm
 
     crm = open_crm(args)
@@ -42,7 +39,8 @@ def run(args: Namespace) -> int:
         contact_id = find_contact(tx, args.contact)
     erasure = crm.erase(contact_id, reason=args.reason, actor=args.actor)
     scrubbed = _scrub(crm, full=args.full) if args.scrub else []
-    print(_json(erasure, scrubbed) if args.json else "\n".join(_lines(erasure, scrubbed)))
+    data = plain(erasure) | {"complete": erasure.complete, "scrubbed": scrubbed}
+    say(args, data, _lines(erasure, scrubbed))
     return int(not erasure.complete)
 
 
@@ -50,14 +48,6 @@ def _scrub(crm: CRM, *, full: bool) -> list[str]:
     from crmkit.sql.scrub import scrub
 
     return scrub(crm.engine, list(crm.tables.values()), full=full)
-
-
-def _json(erasure: Erasure, scrubbed: list[str]) -> str:
-    from json import dumps
-
-    from crmkit.cli.persons import plain
-
-    return dumps(plain(erasure) | {"complete": erasure.complete, "scrubbed": scrubbed}, indent=2)
 
 
 def _lines(erasure: Erasure, scrubbed: list[str]) -> list[str]:

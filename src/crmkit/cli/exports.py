@@ -9,21 +9,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from crmkit.cli.command import add_command
 from crmkit.cli.progress import counting
-from crmkit.cli.target import add_target, open_crm
+from crmkit.cli.target import open_crm
 from crmkit.errors import ValueRefused
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-_FORMATS = {".vcf": "vcard", ".vcard": "vcard", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_JSON = "tell how many were written as JSON, on the error output"
+_FORMATS = {
+    ".csv": "csv", ".txt": "csv", "": "csv", ".vcf": "vcard", ".vcard": "vcard", ".jsonl": "jsonl", ".ndjson": "jsonl",
+}  # fmt: skip
 
 
 def add(subparsers: Any) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser("export", help="write contacts to a file")
     kinds = parser.add_subparsers(title="what", metavar="WHAT", required=True)
-    contacts = kinds.add_parser("contacts", help="to CSV, vCard 4.0 or JSON Lines")
+    contacts = add_command(
+        kinds, "contacts", "write contacts to CSV, vCard 4.0 or JSON Lines", run, json=_JSON
+    )
     contacts.add_argument("file", nargs="?", metavar="FILE", help="where to; the standard output by default")
     contacts.add_argument(
         "--format",
@@ -35,17 +41,13 @@ def add(subparsers: Any) -> None:
     contacts.add_argument(
         "--raw", action="store_true", help="write cells that a spreadsheet runs as they are"
     )
-    contacts.add_argument("--json", action="store_true", help="tell how many were written as JSON, on stderr")
-    add_target(contacts)
-    contacts.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
     """Export contacts."""
     from crmkit.exchange import export_contacts  # imported when first used
 
-    suffix = Path(args.file).suffix.lower() if args.file else ""
-    format = args.format or _FORMATS.get(suffix, "csv")
+    format = args.format or _format(args.file or "")
     crm = open_crm(args)
     with _opened(args.file) as out, counting("Exporting contacts") as advance:
         count = export_contacts(
@@ -53,6 +55,15 @@ def run(args: Namespace) -> int:
         )
     print(f'{{"exported": {count}}}' if args.json else f"{count} contacts exported.", file=sys.stderr)
     return 0
+
+
+def _format(name: str) -> str:
+    format = _FORMATS.get(Path(name).suffix.lower())
+    if format is None:
+        raise ValueRefused(
+            f"the name {name!r} does not say which format is meant: give --format csv, vcard or jsonl"
+        )
+    return format
 
 
 @contextmanager

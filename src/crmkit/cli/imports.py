@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crmkit.cli.command import add_command, say
 from crmkit.cli.progress import counting
-from crmkit.cli.target import add_target, open_crm
+from crmkit.cli.target import open_crm
 from crmkit.errors import ValueRefused
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def add(subparsers: Any) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser("import", help="take over contacts or orders from a file")
     kinds = parser.add_subparsers(title="what", metavar="WHAT", required=True)
-    contacts = kinds.add_parser("contacts", help="from CSV, vCard 2.1 to 4.0, or JSON Lines; also gzip")
+    about = "take over contacts from CSV, vCard 2.1 to 4.0, or JSON Lines; also gzip"
+    contacts = add_command(kinds, "contacts", about, run_contacts)
     _add_file(contacts)
     contacts.add_argument(
         "--format", choices=("csv", "vcard", "jsonl"), default="", help="found out by default"
@@ -46,8 +48,8 @@ def add(subparsers: Any) -> None:
         action="store_false",
         help="reject the row instead, as CSV does by default",
     )
-    contacts.set_defaults(run=run_contacts)
-    orders = kinds.add_parser("orders", help="from CSV, one row a line of an order; also gzip")
+    about = "take over orders from CSV, one row a line of an order; also gzip"
+    orders = add_command(kinds, "orders", about, run_orders)
     _add_file(orders)
     orders.add_argument(
         "--effects",
@@ -56,7 +58,6 @@ def add(subparsers: Any) -> None:
         default=[],
         help="a plugin whose rules and reactions run",
     )
-    orders.set_defaults(run=run_orders)
 
 
 def _add_file(parser: ArgumentParser) -> None:
@@ -84,8 +85,6 @@ def _add_file(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--batch", type=int, default=1000, help="rows that are committed together")
     parser.add_argument("--actor", default="system", help="who imports, such as staff:ann")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
-    add_target(parser)
 
 
 def run_contacts(args: Namespace) -> int:
@@ -93,20 +92,7 @@ def run_contacts(args: Namespace) -> int:
     from crmkit.exchange import import_contacts, look  # imported when first used
 
     plan = look(args.file, _mapping(args), format=args.format, raw=args.raw, keep_bad=args.keep_bad)
-    _confirm(plan, args)
-    with _told("contacts") as told:
-        report = import_contacts(
-            open_crm(args),
-            plan,
-            on_duplicate=args.on_duplicate,
-            dry_run=args.dry_run,
-            again=args.again,
-            batch=_batch(args),
-            rejects=args.rejects,
-            actor=args.actor,
-            told=told,
-        )
-    return _show(report, args)
+    return _take(args, plan, "contacts", partial(import_contacts, on_duplicate=args.on_duplicate))
 
 
 def run_orders(args: Namespace) -> int:
@@ -114,20 +100,26 @@ def run_orders(args: Namespace) -> int:
     from crmkit.exchange import import_orders, look  # imported when first used
 
     plan = look(args.file, _mapping(args), format="csv", raw=args.raw, orders=True)
+    return _take(args, plan, "orders", partial(import_orders, effects=args.effects))
+
+
+def _take(args: Namespace, plan: Plan, what: str, take: Callable[..., ImportReport]) -> int:
+    """Import the file as it is planned, if the user agrees; print what it came to."""
+    crm, batch = open_crm(args), _batch(args)
     _confirm(plan, args)
-    with _told("orders") as told:
-        report = import_orders(
-            open_crm(args),
+    with counting(f"Importing {what}") as advance:
+        report = take(
+            crm,
             plan,
-            effects=args.effects,
             dry_run=args.dry_run,
             again=args.again,
-            batch=_batch(args),
+            batch=batch,
             rejects=args.rejects,
             actor=args.actor,
-            told=told,
+            told=lambda so_far: advance(so_far.read, f"{so_far.rejected} rejected"),
         )
-    return _show(report, args)
+    say(args, report.plain(), _lines(report))
+    return REJECTED if report.rejected else 0
 
 
 def _batch(args: Namespace) -> int:
@@ -169,22 +161,6 @@ def _description(plan: Plan) -> Iterator[str]:
         yield f"  {column:30} -> {field or '(left out)'}"
     if plan.unused:
         yield f"  left out: {', '.join(plan.unused)}"
-
-
-@contextmanager
-def _told(what: str) -> Iterator[Any]:
-    with counting(f"Importing {what}") as advance:
-        yield lambda report: advance(report.read, f"{report.rejected} rejected")
-
-
-def _show(report: ImportReport, args: Namespace) -> int:
-    if args.json:
-        from json import dumps
-
-        print(dumps(report.plain(), indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(_lines(report)))
-    return REJECTED if report.rejected else 0
 
 
 def _lines(report: ImportReport) -> Iterator[str]:

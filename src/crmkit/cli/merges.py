@@ -7,10 +7,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from crmkit.cli.command import add_command, add_limit, say
 from crmkit.errors import ValueRefused
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import Namespace
 
     from crmkit.contacts import Merge
     from crmkit.transaction import Transaction
@@ -20,27 +21,19 @@ _CONTACT = "an id, an email address, a phone number (+...) or SYSTEM:ID"
 
 def add(subparsers: Any) -> None:
     """Add the commands to the command line."""
-    merging = _command(subparsers, "merge", "let a contact go on as another one; nothing is rewritten", merge)
+    merging = add_command(
+        subparsers, "merge", "let a contact go on as another one; nothing is rewritten", merge
+    )
     merging.add_argument("loser", metavar="LOSER", help=f"the contact that goes on as the other: {_CONTACT}")
     merging.add_argument("into", metavar="INTO", help="the contact that it goes on as")
-    undoing = _command(subparsers, "unmerge", "undo a merge", unmerge)
+    undoing = add_command(subparsers, "unmerge", "undo a merge", unmerge)
     undoing.add_argument("merge", metavar="MERGE_ID", help="as `crmkit merges` lists it")
     for one in (merging, undoing):
         one.add_argument("--reason", default="", metavar="TEXT", help="why; it is kept")
         one.add_argument("--actor", default="system", help="who acts, such as staff:ann (default: system)")
-    listing = _command(subparsers, "merges", "list merges, the latest first", show)
+    listing = add_command(subparsers, "merges", "list merges, the latest first", show)
     listing.add_argument("contact", metavar="CONTACT", nargs="?", default="", help=f"only its: {_CONTACT}")
-    listing.add_argument("--limit", type=int, default=100, help="at most how many (default: 100)")
-
-
-def _command(subparsers: Any, name: str, about: str, run: Any) -> ArgumentParser:
-    from crmkit.cli.target import add_target  # imported when first used
-
-    parser: ArgumentParser = subparsers.add_parser(name, help=about)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    add_target(parser)
-    parser.set_defaults(run=run)
-    return parser
+    add_limit(listing, 100)
 
 
 def merge(args: Namespace) -> int:
@@ -49,7 +42,7 @@ def merge(args: Namespace) -> int:
 
     with open_crm(args).begin(actor=args.actor) as tx:
         loser, into = _contact(tx, args.loser), _contact(tx, args.into)
-        _print([tx.merges.merge(loser, into, reason=args.reason)], args.json)
+        _say(args, [tx.merges.merge(loser, into, reason=args.reason)])
     return 0
 
 
@@ -62,7 +55,7 @@ def unmerge(args: Namespace) -> int:
     except ValueError:
         raise ValueRefused(f"{args.merge!r} is no id of a merge; `crmkit merges` lists them") from None
     with open_crm(args).begin(actor=args.actor) as tx:
-        _print([tx.merges.unmerge(merge_id, reason=args.reason)], args.json)
+        _say(args, [tx.merges.unmerge(merge_id, reason=args.reason)])
     return 0
 
 
@@ -70,14 +63,12 @@ def show(args: Namespace) -> int:
     """Print merges."""
     from crmkit.cli.target import open_crm
 
-    if args.limit < 1:
-        raise ValueRefused(f"--limit is {args.limit}; it must be 1 or more")
     with open_crm(args).begin() as tx:
         if args.contact:
             found = tx.merges.history(_contact(tx, args.contact), limit=args.limit)
         else:
             found = tx.merges.latest(limit=args.limit)
-    _print(found, args.json)
+    _say(args, found)
     return 0
 
 
@@ -92,15 +83,10 @@ def _contact(tx: Transaction, text: str) -> UUID:
     return find_contact(tx, text)
 
 
-def _print(merges: Sequence[Merge], as_json: bool) -> None:
-    if as_json:
-        from json import dumps
+def _say(args: Namespace, merges: Sequence[Merge]) -> None:
+    from crmkit.cli.persons import plain
 
-        from crmkit.cli.persons import plain
-
-        print(dumps([plain(one) | {"holds": one.holds} for one in merges], indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(_lines(merges)))
+    say(args, [plain(one) | {"holds": one.holds} for one in merges], _lines(merges))
 
 
 def _lines(merges: Sequence[Merge]) -> Iterator[str]:

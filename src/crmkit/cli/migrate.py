@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from crmkit.cli.target import add_target, open_crm
+from crmkit.cli.command import add_command, say
+from crmkit.cli.target import open_crm
 from crmkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 def add(subparsers: Any) -> None:
     """Add the command to the command line."""
-    parser = subparsers.add_parser("migrate", help="create the tables, or bring them up to date")
+    parser = add_command(subparsers, "migrate", "create the tables, or bring them up to date", run)
+    parser.set_defaults(makes_tables=True)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--sql", action="store_true", help="print the SQL and run nothing")
     what.add_argument(
@@ -25,9 +27,6 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--adopt", action="store_true", help="take over, for good, tables that crm.create_tables() has made"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    add_target(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
@@ -38,9 +37,9 @@ def run(args: Namespace) -> int:
         return 0
     if args.status:
         revisions = migrations.revisions()
-        _print(revisions, args.json, "There are no revisions.")
+        _say(args, revisions, "There are no revisions.")
         return int(any(not one.applied for one in revisions))
-    _print(migrations.upgrade(adopt=args.adopt), args.json, "The tables are up to date.")
+    _say(args, migrations.upgrade(adopt=args.adopt), "The tables are up to date.")
     return 0
 
 
@@ -59,15 +58,8 @@ def open_migrations(args: Namespace) -> Migrations:
     return Migrations(open_crm(args))
 
 
-def _print(revisions: Sequence[Revision], as_json: bool, nothing: str) -> None:
-    if as_json:
-        from json import dumps
+def _say(args: Namespace, revisions: Sequence[Revision], nothing: str) -> None:
+    import attrs
 
-        import attrs
-
-        print(dumps([attrs.asdict(one) for one in revisions], indent=2, ensure_ascii=False))
-        return
-    for one in revisions:
-        print(f"{'applied' if one.applied else 'pending'}  {one.id:<24}{one.doc}")
-    if not revisions:
-        print(nothing)
+    lines = [f"{'applied' if one.applied else 'pending'}  {one.id:<24}{one.doc}" for one in revisions]
+    say(args, [attrs.asdict(one) for one in revisions], lines or [nothing])

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from crmkit.cli.command import add_command, say
 from crmkit.errors import NotFound, ValueRefused
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import Namespace
     from datetime import datetime
 
     from crmkit.privacy.values import Erasure, LegalHold
@@ -19,30 +20,20 @@ def add(subparsers: Any) -> None:
     """Add the command to the command line."""
     parser = subparsers.add_parser("privacy", help="export what is recorded of a contact, and keep it by law")
     parts = parser.add_subparsers(title="what to do", metavar="WHAT", required=True)
-    export = _part(parts, "export", "write everything that is recorded of a contact", _export)
+    export = add_command(parts, "export", "write everything that is recorded of a contact", _export)
     export.add_argument("contact", metavar="CONTACT", help="its id, or one of its addresses")
     export.add_argument("--format", choices=("json", "html"), default="json", help="default: json")
     export.add_argument("-o", "--output", metavar="FILE", help="where to; by default it is printed")
-    hold = _part(parts, "hold", "keep a contact's data from erasure and retention", _hold)
+    hold = add_command(parts, "hold", "keep a contact's data from erasure and retention", _hold)
     hold.add_argument("contact", metavar="CONTACT", help="its id, or one of its addresses")
     hold.add_argument("--reason", required=True, help="what demands it")
     hold.add_argument("--until", metavar="DATE", default="", help="the day it ends, such as 2030-12-31")
     hold.add_argument("--table", action="append", default=[], help="keep this table alone; may be repeated")
-    release = _part(parts, "release", "end a legal hold", _release)
+    release = add_command(parts, "release", "end a legal hold", _release)
     release.add_argument("hold", metavar="HOLD", help="its id")
-    _part(parts, "pending", "list erasures of which something is left", _pending)
-    confirm = _part(parts, "confirm", "say that the host has cleared its own table", _confirm)
+    add_command(parts, "pending", "list erasures of which something is left", _pending)
+    confirm = add_command(parts, "confirm", "say that the host has cleared its own table", _confirm)
     confirm.add_argument("contact", metavar="CONTACT", help="its id")
-
-
-def _part(parts: Any, name: str, summary: str, function: Any) -> ArgumentParser:
-    from crmkit.cli.target import add_target  # imported when first used
-
-    parser: ArgumentParser = parts.add_parser(name, help=summary)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    add_target(parser)
-    parser.set_defaults(run=function)
-    return parser
 
 
 def _export(args: Namespace) -> int:
@@ -65,11 +56,8 @@ def _export(args: Namespace) -> int:
     except OSError as error:
         raise ValueRefused(f"{args.output} cannot be written: {error.strerror}") from None
     rows = sum(len(rows) for rows in found["tables"].values())
-    _say(
-        args,
-        {"file": args.output, "rows": rows},
-        f"{args.output}: {rows} rows of {len(found['tables'])} tables",
-    )
+    words = f"{args.output}: {rows} rows of {len(found['tables'])} tables"
+    say(args, {"file": args.output, "rows": rows}, [words])
     return 0
 
 
@@ -88,7 +76,7 @@ def _hold(args: Namespace) -> int:
     with open_crm(args).begin() as tx:
         id = find_contact(tx, args.contact)
         hold: LegalHold = tx.privacy.hold(id, reason=args.reason, until=_until(args.until), tables=args.table)
-    _say(args, plain(hold), f"Legal hold {hold.id} is placed.")
+    say(args, plain(hold), [f"Legal hold {hold.id} is placed."])
     return 0
 
 
@@ -110,7 +98,7 @@ def _release(args: Namespace) -> int:
 
     with open_crm(args).begin() as tx:
         tx.privacy.release(_id(args.hold))
-    _say(args, {"released": args.hold}, f"Legal hold {args.hold} has ended.")
+    say(args, {"released": args.hold}, [f"Legal hold {args.hold} has ended."])
     return 0
 
 
@@ -124,7 +112,7 @@ def _pending(args: Namespace) -> int:
     lines = [f"{one.contact_id}: {_left(one)}" for one in found] or [
         "Nothing is left of anybody who was erased."
     ]
-    _say(args, [plain(one) for one in found], "\n".join(lines))
+    say(args, [plain(one) for one in found], lines)
     return int(bool(found))
 
 
@@ -141,7 +129,7 @@ def _confirm(args: Namespace) -> int:
 
     with open_crm(args).begin() as tx:
         erasure = tx.privacy.confirm_host_erased(_id(args.contact))
-    _say(args, plain(erasure), f"The host's word for contact {args.contact} is kept.")
+    say(args, plain(erasure), [f"The host's word for contact {args.contact} is kept."])
     return 0
 
 
@@ -150,9 +138,3 @@ def _id(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise NotFound(f"{text!r} is no id") from None
-
-
-def _say(args: Namespace, data: Any, text: str) -> None:
-    from json import dumps
-
-    print(dumps(data, indent=2, ensure_ascii=False) if args.json else text)

@@ -1,4 +1,4 @@
-"""How far long work has come: a bar where rich is installed and somebody looks on, else a line now and then."""
+"""How far long work has come, where somebody looks on: a bar where rich is installed, else a line now and then."""
 
 from __future__ import annotations
 
@@ -19,12 +19,19 @@ def counting(title: str) -> Iterator[Advance]:
     Args:
         title: what is being done.
     """
-    shown = _bar(title) if sys.stderr.isatty() else None
+    if not sys.stderr.isatty():
+        yield _silent
+        return
+    shown = _bar(title)
     if shown is None:
         yield _lines(title)
         return
     with shown as advance:
         yield advance
+
+
+def _silent(done: int, note: str = "") -> None:
+    """Tell nobody: what is written to a pipe or a log is read when all is done."""
 
 
 def _lines(title: str) -> Advance:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
+
+from crmkit.cli.command import add_command, say
+from crmkit.cli.progress import counting
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -13,22 +15,15 @@ if TYPE_CHECKING:
 
 def add(subparsers: Any) -> None:
     """Add the command to the command line."""
-    from crmkit.cli.target import add_target  # imported when first used
-
     parser = subparsers.add_parser("retention", help="apply the policies of retention")
     parts = parser.add_subparsers(title="what to do", metavar="WHAT", required=True)
-    part = parts.add_parser("run", help="apply them now")
+    part = add_command(parts, "run", "apply them now", run)
     part.add_argument("--dry-run", action="store_true", help="count and change nothing")
     part.add_argument("--only", metavar="POLICY", action="append", default=[], help="may be repeated")
-    part.add_argument("--json", action="store_true", help="print JSON")
-    add_target(part)
-    part.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
     """Apply the enabled policies and print what each came to."""
-    from json import dumps
-
     from crmkit.cli.target import open_crm
     from crmkit.errors import NotFound
     from crmkit.privacy.retain import apply_policies
@@ -37,16 +32,12 @@ def run(args: Namespace) -> int:
     if unknown := sorted(set(args.only) - {policy.name for policy in crm.retention}):
         known = ", ".join(repr(policy.name) for policy in crm.retention) or "none"
         raise NotFound(f"no policy {', '.join(map(repr, unknown))} is enabled; enabled are: {known}")
-    progress = None if args.json or not sys.stderr.isatty() else _progress
-    found = apply_policies(crm, dry_run=args.dry_run, only=args.only, told=progress)
-    print(
-        dumps([_row(one) for one in found], indent=2) if args.json else "\n".join(_lines(found, args.dry_run))
-    )
+    with counting("Applying policies") as advance:
+        found = apply_policies(
+            crm, dry_run=args.dry_run, only=args.only, told=lambda name, rows: advance(rows, name)
+        )
+    say(args, [_row(one) for one in found], _lines(found, args.dry_run))
     return 0
-
-
-def _progress(name: str, rows: int) -> None:
-    print(f"\r{name}: {rows}", end="", file=sys.stderr, flush=True)
 
 
 def _row(one: Retained) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crmkit.cli.command import add_command, say
 from crmkit.cli.migrate import open_migrations
-from crmkit.cli.target import add_target
 from crmkit.errors import ConfigError
 from crmkit.settings import did_you_mean
 
@@ -17,11 +17,8 @@ if TYPE_CHECKING:
 
 def add(subparsers: Any) -> None:
     """Add the command to the command line."""
-    parser = subparsers.add_parser("revision", help="for authors: write the revisions of changed tables")
+    parser = add_command(subparsers, "revision", "for authors: write the revisions of changed tables", run)
     parser.add_argument("branch", metavar="PLUGIN", help="the plugin whose tables have changed")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    add_target(parser)
-    parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
@@ -37,10 +34,6 @@ def run(args: Namespace) -> int:
     if home is None or Path(home).name != "__init__.py":
         raise ConfigError(f"plugin {args.branch!r} is no package, so that nothing can be shipped with it")
     paths = write_revisions(crm, args.branch, Path(home).parent / "migrations")
-    if args.json:
-        from json import dumps
-
-        print(dumps([str(path) for path in paths], indent=2))
-    else:
-        print("\n".join(map(str, paths)) or "The revisions make all tables already.")
+    said = [str(path) for path in paths]
+    say(args, said, said or ["The revisions make all tables already."])
     return 0

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
-from crmkit.cli.target import add_target, open_crm
-from crmkit.errors import NotFound, ValueRefused
+from crmkit.cli.command import add_command, limit_of, say
+from crmkit.cli.persons import find_contact
+from crmkit.cli.target import open_crm
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from crmkit.contacts import Contact
     from crmkit.crm import CRM
     from crmkit.expressions import Explanation
     from crmkit.transaction import Transaction
     from crmkit.transaction.segments import Segment
 
 Answer = tuple[Any, Iterable[str]]  #: plain data for --json, and lines for people
-_LIMIT = 10_000
 
 
 def add(subparsers: Any) -> None:
@@ -27,12 +25,9 @@ def add(subparsers: Any) -> None:
     parser: ArgumentParser = subparsers.add_parser("segments", help="define segments and ask them")
     words = parser.add_subparsers(title="what to do", metavar="WORD", dest="word", required=True)
     for name, (_, summary, arguments) in _WORDS.items():
-        word = words.add_parser(name, help=summary, description=summary)
+        word = add_command(words, name, summary, run)
         for flags, options in arguments:
             word.add_argument(*flags, **options)
-        word.add_argument("--json", action="store_true", help="print JSON")
-        add_target(word)
-    parser.set_defaults(run=run)
 
 
 def run(args: Namespace) -> int:
@@ -40,7 +35,7 @@ def run(args: Namespace) -> int:
     crm = open_crm(args)
     answer, _, _ = _WORDS[args.word]
     data, lines = answer(crm, args)
-    print(_json(data) if args.json else "\n".join(lines))
+    say(args, data, lines)
     return 0
 
 
@@ -78,8 +73,6 @@ def _count(crm: CRM, args: Namespace) -> Answer:
 
 
 def _preview(crm: CRM, args: Namespace) -> Answer:
-    if not 1 <= args.limit <= _LIMIT:
-        raise ValueRefused(f"--limit is {args.limit}; it must be from 1 to {_LIMIT}")
     with crm.begin() as tx:
         found = tx.segments.preview(args.name, limit=args.limit)
     lines = [
@@ -90,7 +83,7 @@ def _preview(crm: CRM, args: Namespace) -> Answer:
 
 def _explain(crm: CRM, args: Namespace) -> Answer:
     with crm.begin() as tx:
-        found = tx.segments.explain(args.name, _contact(tx, args.contact).id)
+        found = tx.segments.explain(args.name, find_contact(tx, args.contact))
         return _explained(found), str(found).splitlines()
 
 
@@ -131,19 +124,6 @@ def _fields(crm: CRM, args: Namespace) -> Answer:
     return [{"name": one.name, "type": str(one.kind), "doc": one.doc} for one in found], lines
 
 
-def _contact(tx: Transaction, text: str) -> Contact:
-    from crmkit.contacts import ContactPoint
-
-    try:
-        return tx.contacts.get(UUID(text))
-    except ValueError:
-        pass  # no id: an email address
-    found = tx.contacts.find(ContactPoint.email(text))
-    if found is None:
-        raise NotFound(f"no contact has the id or the email address {text!r}")
-    return found
-
-
 def _noted(reasons: Sequence[str]) -> list[str]:
     return [f"Every contact is looked at in Python, which takes longer: {reason}" for reason in reasons]
 
@@ -158,12 +138,6 @@ def _value(value: object) -> object:
     if isinstance(value, frozenset):
         return sorted(value)
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
-
-
-def _json(data: Any) -> str:
-    from json import dumps
-
-    return dumps(data, indent=2, ensure_ascii=False)
 
 
 _Argument = tuple[tuple[str, ...], Mapping[str, Any]]
@@ -189,12 +163,12 @@ _WORDS: Mapping[str, tuple[Callable[[CRM, Namespace], Answer], str, Sequence[_Ar
     "preview": (
         _preview,
         "show some contacts of a segment",
-        (_NAME, (("--limit",), {"type": int, "default": 10, "help": "at most how many"})),
+        (_NAME, (("--limit",), {"type": limit_of, "default": 10, "help": "at most how many"})),
     ),
     "explain": (
         _explain,
         "say whether a contact is in a segment, and which clause decided",
-        (_NAME, (("contact",), {"help": "the contact's id or email address"})),
+        (_NAME, (("contact",), {"help": "the contact's id, or one of its addresses"})),
     ),
     "refresh": (
         _refresh,

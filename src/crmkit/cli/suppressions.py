@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from crmkit.cli.command import add_command, add_limit, say
+from crmkit.errors import ValueRefused
+
 if TYPE_CHECKING:
-    from argparse import ArgumentParser, Namespace
+    from argparse import Namespace
 
     from crmkit.consent import Suppression
     from crmkit.contacts import ContactPoint
@@ -20,15 +23,17 @@ def add(subparsers: Any) -> None:
         "suppressions", help="look after the addresses that are written to no more"
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    listing = _action(actions, "list", "list what is suppressed; addresses are known as digests only", show)
+    listing = add_command(
+        actions, "list", "list what is suppressed; addresses are known as digests only", show
+    )
     listing.add_argument("address", metavar="ADDRESS", nargs="?", default="", help="only of this address")
     listing.add_argument("--reason", choices=_REASONS, help="only for this reason")
-    listing.add_argument("--limit", type=int, default=100, help="at most how many (default: 100)")
-    adding = _action(actions, "add", "write to an address no more", suppress)
+    add_limit(listing, 100)
+    adding = add_command(actions, "add", "write to an address no more", suppress)
     adding.add_argument("address", metavar="ADDRESS")
     adding.add_argument("--reason", choices=_REASONS, default="manual", help="why (default: manual)")
     adding.add_argument("--actor", default="system", help="who acts, such as staff:ann (default: system)")
-    lifting = _action(actions, "lift", "let an address be written to again", lift)
+    lifting = add_command(actions, "lift", "let an address be written to again", lift)
     lifting.add_argument("address", metavar="ADDRESS")
     lifting.add_argument("--by", required=True, help="who answers for it: staff:NAME or contact:ID")
     lifting.add_argument("--because", required=True, metavar="TEXT", help="why; it is kept with the entry")
@@ -37,16 +42,6 @@ def add(subparsers: Any) -> None:
     for one in (adding, lifting):
         one.add_argument("--purpose", default="", help="for one purpose (default: all)")
         one.add_argument("--channel", default="", help="over one channel (default: all)")
-
-
-def _action(actions: Any, name: str, about: str, run: Any) -> ArgumentParser:
-    from crmkit.cli.target import add_target  # imported when first used
-
-    parser: ArgumentParser = actions.add_parser(name, help=about)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    add_target(parser)
-    parser.set_defaults(run=run)
-    return parser
 
 
 def show(args: Namespace) -> int:
@@ -59,7 +54,7 @@ def show(args: Namespace) -> int:
             found = [one for one in found if args.reason in (None, one.reason.value)][: args.limit]
         else:
             found = tx.suppressions.list(args.reason, limit=args.limit)
-    _print(found, args.json, "Nothing is suppressed.")
+    _say(args, found, "Nothing is suppressed.")
     return int(bool(args.address) and not found)
 
 
@@ -71,7 +66,7 @@ def suppress(args: Namespace) -> int:
         one = tx.suppressions.add(
             _point(args.address), args.reason, purpose=args.purpose, channel=args.channel, source="crmkit cli"
         )
-    _print([one], args.json, "")
+    _say(args, [one], "")
     return 0
 
 
@@ -89,25 +84,22 @@ def lift(args: Namespace) -> int:
             channel=args.channel,
             force=args.force,
         )
-    _print(lifted, args.json, "", verb="lifted")
+    _say(args, lifted, "Nothing of that kind was suppressed.", verb="lifted")
     return 0
 
 
 def _point(address: str) -> ContactPoint:
     from crmkit.contacts import ContactPoint
 
+    if "@" not in address and not address.startswith("+"):
+        raise ValueRefused(f"{address!r} is neither an email address nor a phone number (+...)")
     return ContactPoint.email(address) if "@" in address else ContactPoint.phone(address)
 
 
-def _print(found: Sequence[Suppression], as_json: bool, empty: str, *, verb: str = "since") -> None:
-    from json import dumps
-
+def _say(args: Namespace, found: Sequence[Suppression], empty: str, *, verb: str = "since") -> None:
     from crmkit.cli.persons import plain
 
-    if as_json:
-        print(dumps([plain(one) for one in found], indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(_lines(found, verb)) or empty)
+    say(args, [plain(one) for one in found], list(_lines(found, verb)) or [empty])
 
 
 def _lines(found: Sequence[Suppression], verb: str) -> Iterator[str]:

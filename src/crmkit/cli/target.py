@@ -37,6 +37,7 @@ def add_target(parser: ArgumentParser) -> None:
         default=[],
         help="with --url: a plugin to enable; may be repeated",
     )
+    parser.set_defaults(makes_tables=False)
     group.add_argument("--tenant", metavar="NAME", default="", help="the tenant whose CRM it is")
 
 
@@ -57,7 +58,14 @@ def _opened(args: Namespace) -> CRM:
         raise ConfigError(f"which CRM? Give --app MODULE:NAME or --url URL, or set {APP} or {URL}")
     from crmkit.crm import CRM
 
-    return CRM(args.url, plugins=args.plugin)
+    crm = CRM(args.url, plugins=args.plugin)
+    url = crm.engine.url
+    is_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    if is_file and not args.makes_tables and not os.path.exists(str(url.database).removeprefix("file:")):
+        raise ConfigError(
+            f"there is no database {url.database!r}; `crmkit migrate` makes one with its tables"
+        )
+    return crm
 
 
 def _imported(name: str) -> CRM:

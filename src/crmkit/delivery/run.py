@@ -74,11 +74,17 @@ def _check(relay: Any, limit: Any, lease: Any) -> None:
         raise ValueRefused(f"lease is {lease!r}; it must be a positive timedelta")
 
 
-def _number(crm: CRM, tally: Tally) -> None:
-    numbered = _NUMBERED_AT_ONCE
+def number(crm: CRM) -> int:
+    """Give committed events that have none their positions; return how many."""
+    total, numbered = 0, _NUMBERED_AT_ONCE
     while numbered == _NUMBERED_AT_ONCE:
         numbered = crm.transact(lambda tx: number_events(tx.sql, _NUMBERED_AT_ONCE))
-        tally.counts["numbered"] += numbered
+        total += numbered
+    return total
+
+
+def _number(crm: CRM, tally: Tally) -> None:
+    tally.counts["numbered"] += number(crm)
 
 
 def _stages(crm: CRM, lease: timedelta, tally: Tally) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import UUID
 
 import attrs
 
-from crmkit.contacts import ContactPoint, PointKind
+from crmkit.contacts import Contact, ContactPoint, PointKind
 from crmkit.errors import AlreadyErased
 from crmkit.exchange.details import Details
 from crmkit.exchange.duplicates import matching_points, owner_of
 from crmkit.exchange.incoming import Incoming, Rejected
-from crmkit.exchange.policy import OnDuplicate, changes
+from crmkit.exchange.policy import OnDuplicate, changes, given_points
 from crmkit.exchange.rows import Row
 from crmkit.transaction import Transaction
 from crmkit.transaction.bulk import Change, batch
@@ -36,9 +35,7 @@ class Outcome:
     warnings: tuple[str, ...] = ()
 
 
-def apply(
-    tx: Transaction, rows: Sequence[Incoming | Rejected], policy: OnDuplicate, source: str
-) -> list[Outcome]:
+def apply(tx: Transaction, rows: Sequence[Incoming | Rejected], policy: OnDuplicate) -> list[Outcome]:
     """Take rows over; return what became of each, in their order.
 
     No reaction runs, so that taking over customers mails nobody.
@@ -47,18 +44,17 @@ def apply(
         tx: the transaction of the batch.
         rows: rejected ones pass through.
         policy: what is done with those whose contact is there already.
-        source: where details are said to come from.
     """
     with tx.reactions.only(()), tx.sql.isolated():
-        return _Applying(tx, policy, source).apply(rows)
+        return _Applying(tx, policy).apply(rows)
 
 
 class _Applying:
-    def __init__(self, tx: Transaction, policy: OnDuplicate, source: str) -> None:
+    def __init__(self, tx: Transaction, policy: OnDuplicate) -> None:
         self._batch = batch(tx)
         self._policy = policy
-        self._details = Details(tx, policy, source)
-        self._owners: dict[int, UUID] = {}  # by the row's line
+        self._details = Details(tx, policy)
+        self._taken: dict[int, tuple[Contact, Incoming]] = {}  # by the row's line
 
     def apply(self, rows: Sequence[Incoming | Rejected]) -> list[Outcome]:
         incoming = [row for row in rows if isinstance(row, Incoming)]
@@ -68,9 +64,9 @@ class _Applying:
         )
         outcomes = [self._outcome(row) for row in rows]
         self._batch.write()
-        self._details.look_up(
-            self._owners[one.row.line] for one in outcomes if one.row.line in self._owners and _tagged(one)
-        )
+        saying = {line: pair for line, pair in self._taken.items() if pair[1].says_more}
+        there = [saying[one.row.line] for one in outcomes if one.what != "added" and one.row.line in saying]
+        self._details.look_up([row for _, row in saying.values()], there)
         finished = [self._finished(one) for one in outcomes]
         self._details.write()
         return finished
@@ -92,27 +88,24 @@ class _Applying:
         existing = self._batch.get(owner)
         if self._policy is OnDuplicate.SKIP or existing is None:
             return Outcome(row, "unchanged", row.warnings)
-        change = self._batch.change(owner, changes(self._policy, existing, row), row.contact.points)
+        given = given_points(self._policy, existing, row)
+        change = self._batch.change(owner, changes(self._policy, existing, row), given)
         return self._changed(row, "updated" if change.fields or change.points else "unchanged", change)
 
     def _changed(self, row: Incoming, what: str, change: Change) -> Outcome:
-        self._owners[row.line] = change.contact.id
+        self._taken[row.line] = (change.contact, row)
         return Outcome(row, what, (*row.warnings, *_shared(change.shared)))
 
     def _finished(self, one: Outcome) -> Outcome:
-        row = one.row
-        if not isinstance(row, Incoming) or row.line not in self._owners:
+        if one.row.line not in self._taken:
             return one
-        id = self._owners[row.line]
-        contact = self._batch.get(id)
-        merged = contact is not None and bool(contact.merged)
-        changed = self._details.add(id, row, new=one.what == "added", merged=merged)
-        return attrs.evolve(one, what="updated") if changed and one.what == "unchanged" else one
-
-
-def _tagged(one: Outcome) -> bool:
-    """Whether the row's contact may have tags beside those of the rows."""
-    return one.what != "added" and isinstance(one.row, Incoming) and bool(one.row.tags)
+        contact, row = self._taken[one.row.line]
+        try:
+            changed = self._details.add(contact, row)
+        except AlreadyErased as error:
+            return Outcome(Rejected(row.line, str(error), row.raw), "rejected")
+        what = "updated" if changed and one.what == "unchanged" else one.what
+        return attrs.evolve(one, what=what, warnings=(*one.warnings, *self._details.missing(row)))
 
 
 def _shared(points: Sequence[ContactPoint]) -> list[str]:

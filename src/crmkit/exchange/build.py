@@ -11,12 +11,14 @@ from uuid import UUID
 
 import attrs
 
+from crmkit.consent import ConsentState
 from crmkit.contacts import EDITABLE, Contact, ContactKind, ContactPoint, FirstNamePermission, PostalAddress
 from crmkit.contacts.details import tag_of
 from crmkit.errors import ValueRefused
 from crmkit.exchange.incoming import Incoming
-from crmkit.exchange.mapping import ColumnMap
+from crmkit.exchange.mapping import ColumnMap, imported
 from crmkit.exchange.points import oddity, point_from
+from crmkit.exchange.said import LISTS, SaidConsent, SaidNote, SaidRelation, said
 
 #: The values of a row by field; a field that several columns name has several.
 Cells = Mapping[str, Sequence[str]]
@@ -97,13 +99,15 @@ class Builder:
             ValueRefused: if a value is refused; the message names the field.
         """
         shape = _shape(tuple(cells))
-        notes = list(self._notes(cells))
+        notes: list[str] = []
         points = self._distinct(found, list(self._every_point(cells, shape, notes)))
         fields = self._fields(cells, shape, notes)
-        relations = self._employer(cells, fields)
-        if not points and not any(fields.get(name) for name in ("name", "given_name", "family_name")):
-            raise ValueRefused("the row has neither a name nor an address")
+        employer = self._employer(cells, fields)
+        lists = {name: _said(cells, name) for name in LISTS}
         id = _id(cells)
+        named = any(fields.get(name) for name in ("name", "given_name", "family_name"))
+        if not (points or named or id):
+            raise ValueRefused("the row has neither a name nor an address")
         contact = Contact(id=id or self.new_id(), points=points, **fields)
         return Incoming(
             line=line,
@@ -111,12 +115,12 @@ class Builder:
             fields=tuple(fields),
             named=id is not None,
             tags=tuple(dict.fromkeys(self._tags(cells))),
-            notes=tuple(notes),
+            notes=_once([*self._notes(cells), *(SaidNote(text=text) for text in notes)]),
             values=_by_name(cells, shape.values),
-            consents={
-                name: truth(value, "consent") for name, value in _by_name(cells, shape.consents).items()
-            },
-            relations=relations,
+            consents=(*self._answers(cells, shape), *map(_imported, lists["consents"])),
+            relations=(*employer, *lists["relations"]),
+            preferences=lists["preferences"],
+            facts=lists["facts"],
             warnings=tuple(_oddities(contact)),
             raw=raw,
         )
@@ -148,35 +152,38 @@ class Builder:
             notes.append(f"birth date: {text} ({error})"[:500])
             return None
 
-    def _employer(self, cells: Cells, fields: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    def _answers(self, cells: Cells, shape: _Shape) -> Iterator[SaidConsent]:
+        for name, value in _by_name(cells, shape.consents).items():
+            purpose, _, channel = name.partition(":")
+            yes = truth(value, "consent")
+            yield SaidConsent(
+                purpose=purpose,
+                channel=channel,
+                state=ConsentState.GRANTED if yes else ConsentState.WITHDRAWN,
+                source=self.columns.origin,
+            )
+
+    def _employer(self, cells: Cells, fields: dict[str, Any]) -> tuple[SaidRelation, ...]:
         company = _joined(cells, "organisation")
         if not company or self.columns.exact:
             return ()
         if fields.get("name"):
-            return (("employer", company),)
+            return (SaidRelation(kind="employer", name=company, source=self.columns.origin),)
         fields |= {"name": company, "kind": fields.get("kind", ContactKind.ORGANISATION)}
         return ()
 
     def _tags(self, cells: Cells) -> Iterator[str]:
         for cell in cells.get("tags", ()):
             separator = self.columns.tags_separator
-            for tag in self._several(cell) or (cell.split(separator) if separator else [cell]):
+            for tag in _several(cell, (str,)) or (cell.split(separator) if separator else [cell]):
                 if tag.strip():
                     yield tag_of(tag)
 
-    def _notes(self, cells: Cells) -> Iterator[str]:
+    def _notes(self, cells: Cells) -> Iterator[SaidNote]:
+        kinds = (str, dict) if self.columns.exact else (str,)
         for cell in cells.get("note", ()):
-            yield from self._several(cell) or [cell]
-
-    def _several(self, cell: str) -> list[str]:
-        """The texts of a cell that is a list in JSON, as crmkit exports what has no other way to be told apart."""
-        if not cell.startswith("["):
-            return []
-        try:
-            found = json.loads(cell)
-        except (ValueError, RecursionError):
-            return []
-        return found if isinstance(found, list) and all(isinstance(text, str) for text in found) else []
+            for one in _several(cell, kinds) or [cell]:
+                yield SaidNote(text=one) if isinstance(one, str) else said(SaidNote, one)
 
     def _distinct(
         self, found: Sequence[ContactPoint], points: Sequence[ContactPoint]
@@ -186,7 +193,7 @@ class Builder:
 
     def _every_point(self, cells: Cells, shape: _Shape, notes: list[str]) -> Iterator[ContactPoint]:
         for cell in cells.get("points", ()):
-            yield from map(point_from, _listed(cell)) if cell else ()
+            yield from map(point_from, _points(cell)) if cell else ()
         for field, kind, name in shape.addresses:
             for value in cells[field]:
                 if value and (point := self._point(kind, name, value, notes)):
@@ -279,13 +286,47 @@ def _permission(cells: Cells) -> FirstNamePermission | None:
         raise ValueRefused(f"permission to use the first name: {error}") from None
 
 
-def _listed(cell: str) -> list[Any]:
+def _several(cell: str, kinds: tuple[type, ...]) -> list[Any]:
+    """The members of a cell that is a list in JSON, as crmkit exports what has no other way to be told apart."""
+    if not cell.startswith("["):
+        return []
+    try:
+        found = json.loads(cell)
+    except (ValueError, RecursionError):
+        return []
+    return found if isinstance(found, list) and all(isinstance(one, kinds) for one in found) else []
+
+
+def _once(notes: Sequence[SaidNote]) -> tuple[SaidNote, ...]:
+    """Return notes without the texts alone of those that are told whole as well."""
+    whole = {one.text for one in notes if one.at is not None}
+    return tuple(dict.fromkeys(one for one in notes if one.at is not None or one.text not in whole))
+
+
+def _said(cells: Cells, name: str) -> tuple[Any, ...]:
+    if name not in cells:
+        return ()
+    return tuple(dict.fromkeys(said(LISTS[name], one) for cell in cells[name] for one in _listed(cell, name)))
+
+
+def _imported(word: SaidConsent) -> SaidConsent:
+    return attrs.evolve(word, source=imported(word.source))
+
+
+def _points(cell: str) -> list[Any]:
+    found = _listed(cell, "points")
+    if len(found) > 1000:
+        raise ValueRefused("points must be a list of at most 1000 points")
+    return found
+
+
+def _listed(cell: str, name: str) -> list[Any]:
     try:
         found = json.loads(cell)
     except (ValueError, RecursionError) as error:
-        raise ValueRefused(f"points are no JSON: {error}") from None
-    if not isinstance(found, list) or len(found) > 1000:
-        raise ValueRefused("points must be a list of at most 1000 points")
+        raise ValueRefused(f"{name} are no JSON: {error}") from None
+    if not isinstance(found, list):
+        raise ValueRefused(f"{name} must be a list in JSON, not {cell[:60]!r}")
     return found
 
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crmkit.contacts import Contact, ContactKind, ContactPoint, PointKind, PostalAddress
+from crmkit.contacts.details import inverse
 from crmkit.exchange.cards import grammar
 from crmkit.exchange.documents import Exported, fields_of, points_text
+from crmkit.exchange.said import SaidRelation
 
 PRODID = "-//crmkit//EN"
 _WIDTH = 75  # bytes of a line
 #: Fields that a property of the standard carries just as well as one of crmkit's own.
 _STANDARD = frozenset("name given_name family_name honorific kind birth_date locale zone".split())
+#: The kinds of relations that the standard knows, and what it calls them.
+_RELATED = {"relative": "kin"} | {
+    kind: kind for kind in ("parent", "child", "spouse", "sibling", "friend", "colleague")
+}
 _GENDERS = {"m": "M", "f": "F", "x": "O"}
 _TYPES = {"mobile": "cell", "fax": "fax", "work": "work", "home": "home", "pager": "pager"}
 
@@ -42,7 +48,8 @@ def _properties(one: Exported) -> Iterator[str]:
     yield from (_standard(point) for point in contact.points if point.kind is not PointKind.EXTERNAL)
     if one.tags:
         yield _line("CATEGORIES", ",".join(map(_text, one.tags)))
-    yield from (_line("NOTE", _text(note)) for note in one.notes)
+    yield from (_line("NOTE", _text(text)) for text in one.texts)
+    yield from (line for relation in one.relations for line in _related(relation))
     yield from _own(contact)
     for field, value in one.values.items():
         yield _line("X-CRMKIT-FIELD", _text(value), **{"X-NAME": _caret(field)})
@@ -54,6 +61,19 @@ def _own(contact: Contact) -> Iterator[str]:
             yield _line(f"X-CRMKIT-{field.upper().replace('_', '-')}", _text(value))
     if points := points_text(contact):
         yield _line("X-CRMKIT-POINTS", _text(points))
+
+
+def _related(one: SaidRelation) -> Iterator[str]:
+    """Yield a relation that stands as a property of the standard, where that has one."""
+    kind = inverse(one.kind) if one.of else one.kind
+    if one.ended_at is not None:
+        return
+    if kind == "employer" and one.name:
+        yield _line("ORG", _text(one.name))
+    elif kind in _RELATED and one.name:
+        yield _line("RELATED", _text(one.name), TYPE=_RELATED[kind], VALUE="text")
+    elif kind in _RELATED:
+        yield _line("RELATED", f"urn:uuid:{one.other}", TYPE=_RELATED[kind])
 
 
 def _standard(point: ContactPoint) -> str:

@@ -11,9 +11,11 @@ import attrs
 from crmkit.contacts import EDITABLE, Contact, PointKind
 from crmkit.errors import ValueRefused
 from crmkit.exchange.points import point_data
+from crmkit.exchange.said import LISTS, SaidConsent, SaidFact, SaidNote, SaidPreference, SaidRelation, data
 
 _FLAGS = ("business", "internal")
 _FIRST_NAME = ("first_name_at", "first_name_by", "first_name_how")
+_LISTS = ("points", "tags", "notes", *LISTS)
 #: The fields of a contact that have a column of their own, in the order of columns.
 FIELDS = (*(field for field in EDITABLE if field != "first_name"), *_FIRST_NAME)
 
@@ -25,14 +27,27 @@ class Exported:
     Args:
         contact: the contact.
         tags: its tags.
-        notes: the texts of its notes.
+        notes: its notes as they stand, oldest first.
+        relations: how others stand to it.
+        preferences: what it likes and dislikes.
+        facts: personal facts.
+        consents: what holds of its consents.
         values: its custom fields by name, written as text.
     """
 
     contact: Contact
     tags: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[SaidNote, ...] = ()
+    relations: tuple[SaidRelation, ...] = ()
+    preferences: tuple[SaidPreference, ...] = ()
+    facts: tuple[SaidFact, ...] = ()
+    consents: tuple[SaidConsent, ...] = ()
     values: Mapping[str, str] = attrs.field(factory=dict)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts of its notes."""
+        return tuple(dict.fromkeys(note.text for note in self.notes if note.text))
 
 
 def columns(custom: Sequence[str]) -> tuple[str, ...]:
@@ -41,7 +56,8 @@ def columns(custom: Sequence[str]) -> tuple[str, ...]:
     Args:
         custom: the names of the custom fields.
     """
-    return ("id", *FIELDS, "email", "phone", "tags", "note", "points", *(f"field:{name}" for name in custom))
+    named = ("email", "phone", "tags", "note", "notes", *LISTS, "points")
+    return ("id", *FIELDS, *named, *(f"field:{name}" for name in custom))
 
 
 def row(one: Exported, custom: Sequence[str]) -> list[str]:
@@ -55,7 +71,8 @@ def row(one: Exported, custom: Sequence[str]) -> list[str]:
         email.value if email else "",
         phone.value if phone else "",
         listed(one.tags, ";"),
-        listed(one.notes, ""),
+        listed(one.texts, ""),
+        *(_table(getattr(one, name)) for name in ("notes", *LISTS)),
         points_text(contact),
         *(one.values.get(name, "") for name in custom),
     ]
@@ -77,7 +94,14 @@ def fields_of(contact: Contact) -> Iterator[tuple[str, str]]:
 
 def points_text(contact: Contact) -> str:
     """Return the points of a contact as JSON; empty if there are none."""
-    found = [point_data(point) for point in contact.points]
+    return _cell([point_data(point) for point in contact.points])
+
+
+def _table(told: Sequence[Any]) -> str:
+    return _cell([data(one) for one in told])
+
+
+def _cell(found: Sequence[Any]) -> str:
     return json.dumps(found, ensure_ascii=False) if found else ""
 
 
@@ -104,7 +128,10 @@ def document(one: Exported) -> dict[str, Any]:
     made: dict[str, Any] = {"id": str(contact.id), **dict(fields_of(contact))}
     made |= {name: True for name in _FLAGS if name in made}
     made["points"] = [point_data(point) for point in contact.points]
-    made |= {name: value for name, value in (("tags", list(one.tags)), ("notes", list(one.notes))) if value}
+    made |= {"tags": list(one.tags)} if one.tags else {}
+    for name in ("notes", *LISTS):
+        if told := getattr(one, name):
+            made[name] = [data(each) for each in told]
     return made | ({"fields": dict(one.values)} if one.values else {})
 
 
@@ -121,13 +148,13 @@ def cells_of(given: Mapping[str, Any]) -> tuple[dict[str, list[str]], list[str]]
             continue
         if name in ("id", *FIELDS):
             cells[name] = [_text(name, "yes" if value is True else "no" if value is False else value)]
-        elif name in ("points", "tags", "notes") and isinstance(value, list):
+        elif name in _LISTS and isinstance(value, list):
             cells[name.removesuffix("s") if name == "notes" else name] = [
                 json.dumps(value, ensure_ascii=False)
             ]
         elif name == "fields" and isinstance(value, dict):
             cells |= {f"field:{key}": [_text(key, text)] for key, text in value.items()}
-        elif name in ("points", "tags", "notes", "fields"):
+        elif name in (*_LISTS, "fields"):
             raise ValueRefused(
                 f"{name} must be a {'table' if name == 'fields' else 'list'}, not {value!r:.200}"
             )

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import IO, Any
 from uuid import UUID
 
-from crmkit.clock import FOREVER
-from crmkit.contacts import Contact
 from crmkit.crm import CRM
 from crmkit.errors import ValueRefused
 from crmkit.exchange.cards_out import vcard
 from crmkit.exchange.documents import Exported, columns, document, row
 from crmkit.exchange.formulas import guarded
+from crmkit.exchange.gathering import gathered
 from crmkit.exchange.sources import csv_line
-from crmkit.expressions.custom import written
-from crmkit.sql.details import read_many
 from crmkit.transaction import Transaction
 from crmkit.transaction.questions import SegmentMember
 
@@ -51,6 +48,8 @@ def export_contacts(
     """
     if format not in FORMATS:
         raise ValueRefused(f"format {format!r} must be one of {', '.join(FORMATS)}")
+    if segment:
+        crm.transact(lambda tx: tx.segments.get(segment))  # before anything is written
     custom = sorted(crm.registry.custom_fields)
     write = _writer(format, custom, raw=raw)
     if format == "csv":
@@ -85,7 +84,7 @@ def _pages(crm: CRM, segment: str, size: int) -> Iterator[list[Exported]]:
 
 def _contacts(tx: Transaction, *, after: UUID | None, size: int) -> tuple[list[Exported], UUID | None]:
     contacts = tx.contacts.page(after=after, limit=size)
-    return _with_details(tx, contacts), contacts[-1].id if len(contacts) == size else None
+    return gathered(tx, contacts, in_order=True), contacts[-1].id if len(contacts) == size else None
 
 
 def _members(
@@ -94,39 +93,4 @@ def _members(
     members = tx.segments.members(segment, after=after, limit=size)
     found = tx.contacts.get_many([one.id for one in members])
     contacts = list({contact.id: contact for contact in found.values()}.values())
-    return _with_details(tx, contacts), members[-1] if len(members) == size else None
-
-
-def _with_details(tx: Transaction, contacts: Sequence[Contact]) -> list[Exported]:
-    whose = {id: contact.id for contact in contacts for id in contact.ids}
-    tags: dict[UUID, set[str]] = {}
-    for row_ in read_many(tx.sql, "contact_tags", whose):
-        tags.setdefault(whose[row_.contact_id], set()).add(row_.tag)
-    notes, values = _notes(tx, whose), _values(tx, contacts)
-    return [
-        Exported(
-            contact=contact,
-            tags=tuple(sorted(tags.get(contact.id, ()))),
-            notes=tuple(notes.get(contact.id, ())),
-            values=values.get(contact.id, {}),
-        )
-        for contact in contacts
-    ]
-
-
-def _notes(tx: Transaction, whose: Mapping[UUID, UUID]) -> dict[UUID, dict[str, None]]:
-    """Return the texts of notes as they stand, oldest first, by contact."""
-    rows = [one for one in read_many(tx.sql, "contact_notes", whose) if one.until == FOREVER and one.text]
-    found: dict[UUID, dict[str, None]] = {}
-    for one in sorted(rows, key=lambda one: (one.noted_at, one.id)):
-        found.setdefault(whose[one.contact_id], {})[one.text] = None
-    return found
-
-
-def _values(tx: Transaction, contacts: Sequence[Contact]) -> dict[UUID, dict[str, str]]:
-    if not tx.crm.registry.custom_fields:
-        return {}
-    alone = [contact.id for contact in contacts if not contact.merged]
-    found = tx.contacts.values.of_many(alone)
-    found |= {contact.id: tx.contacts.values.of(contact.id) for contact in contacts if contact.merged}
-    return {id: {name: written(value) for name, value in values.items()} for id, values in found.items()}
+    return gathered(tx, contacts, in_order=False), members[-1] if len(members) == size else None

@@ -122,8 +122,11 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
         "commentaire", "nota",
              "notas", "ghi chú", "შენიშვნა", "заметки"),
     "points": ("points",),
+    "relations": (), "preferences": (), "facts": (), "consents": (),
 }  # fmt: skip
 
+#: Lists in JSON that only crmkit's own exports have; elsewhere a column of that name holds other things.
+_OWN = ("relations", "preferences", "facts", "consents")
 
 #: The same for the columns of orders; those of customers are known there as well.
 ORDER_SYNONYMS: Mapping[str, tuple[str, ...]] = {
@@ -184,4 +187,5 @@ def guess(headers: Sequence[str], *, orders: bool = False) -> dict[str, str]:
             found[header] = text
         elif field := _fields(orders).get(folded(text)):
             found[header] = field
-    return found
+    own = "points" in found.values()
+    return {header: field for header, field in found.items() if own or field not in _OWN}

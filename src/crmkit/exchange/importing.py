@@ -64,7 +64,7 @@ def import_contacts(
         Conflict: if another process is importing the same file.
     """
     policy = OnDuplicate(on_duplicate)
-    work = partial(_work, crm, policy, plan.columns.source)
+    work = partial(_work, crm, policy)
     source = plan.source(crm.new_id)
     run = Run(crm, plan, source, plan.key("contacts", policy), "contacts", work, batch, actor, told)
     path = rejects or rejects_beside(plan, source, dry_run=dry_run)
@@ -81,20 +81,20 @@ Work = Callable[[Transaction, Source, Sequence[Any]], list[Outcome]]
 
 
 def _work(
-    crm: CRM, policy: OnDuplicate, origin: str, tx: Transaction, source: Source, raws: Sequence[Any]
+    crm: CRM, policy: OnDuplicate, tx: Transaction, source: Source, raws: Sequence[Any]
 ) -> list[Outcome]:
     rows = [_checked(crm, source.read(raw)) for raw in raws]
     try:
-        return apply(tx, rows, policy, origin)
+        return apply(tx, rows, policy)
     except TransactionError:
         raise
     except CrmkitError:  # something that only shows when it is written: find out which row it is
-        return [_alone(tx, row, policy, origin) for row in rows]
+        return [_alone(tx, row, policy) for row in rows]
 
 
-def _alone(tx: Transaction, row: Incoming | Rejected, policy: OnDuplicate, origin: str) -> Outcome:
+def _alone(tx: Transaction, row: Incoming | Rejected, policy: OnDuplicate) -> Outcome:
     try:
-        return apply(tx, [row], policy, origin)[0]
+        return apply(tx, [row], policy)[0]
     except TransactionError:
         raise
     except CrmkitError as error:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 import attrs
 
 from crmkit.contacts import Contact
+from crmkit.exchange.said import SaidConsent, SaidFact, SaidNote, SaidPreference, SaidRelation
 
 
 @attrs.frozen
@@ -36,11 +36,12 @@ class Incoming:
         fields: the fields of it that the row gives.
         named: whether the row gives the contact's id.
         tags: labels.
-        notes: texts.
+        notes: each with its instant, or its text alone.
         values: custom fields by name, as they are written.
-        consents: by purpose, or purpose and channel with a colon between: whether it was given.
-        relations: what somebody is to the contact, and the name.
-        facts: what is known, and of which day.
+        consents: words, with sources that say they were imported.
+        relations: to somebody by name, or to a contact.
+        preferences: likes and dislikes.
+        facts: what is known, perhaps of a day.
         warnings: what should be looked at, though the row is taken.
         raw: the row as it was read.
     """
@@ -50,10 +51,17 @@ class Incoming:
     fields: tuple[str, ...] = ()
     named: bool = False
     tags: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[SaidNote, ...] = ()
     values: Mapping[str, Any] = attrs.field(factory=dict)
-    consents: Mapping[str, bool] = attrs.field(factory=dict)
-    relations: tuple[tuple[str, str], ...] = ()
-    facts: tuple[tuple[str, date | None], ...] = ()
+    consents: tuple[SaidConsent, ...] = ()
+    relations: tuple[SaidRelation, ...] = ()
+    preferences: tuple[SaidPreference, ...] = ()
+    facts: tuple[SaidFact, ...] = ()
     warnings: tuple[str, ...] = ()
     raw: tuple[str, ...] = ()
+
+    @property
+    def says_more(self) -> bool:
+        """Whether it says anything besides fields and points."""
+        said = (self.tags, self.notes, self.values, self.consents)
+        return any((*said, self.relations, self.preferences, self.facts))

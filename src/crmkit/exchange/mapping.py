@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
 
+from crmkit.consent import is_import
 from crmkit.errors import ValueRefused
 from crmkit.exchange.headers import SYNONYMS
 from crmkit.orders import LineKind
@@ -63,6 +64,22 @@ def _texts(value: str | Iterable[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+def _delimiter(value: str) -> str:
+    found = "\t" if value == "\\t" else value
+    if len(found) > 1 or found in ('"', "\r", "\n"):
+        raise ValueRefused(f"delimiter {value!r} must be one character, such as ';' or a tab, and no quote")
+    return found
+
+
+def _region(value: str) -> str:
+    from phonenumbers import SUPPORTED_REGIONS  # imported when first used
+
+    found = value.upper()
+    if found and found not in SUPPORTED_REGIONS:
+        raise ValueRefused(f"region {found!r} is no country; write its two letters, such as 'GB'")
+    return found
+
+
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -95,13 +112,13 @@ class ColumnMap:
 
     columns: Mapping[str, str] = attrs.field(factory=dict, converter=_frozen)
     constants: Mapping[str, str] = attrs.field(factory=dict, converter=_constants)
-    region: str = ""
+    region: str = attrs.field(default="", converter=_region)
     dates: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     zone: str = attrs.field(default="UTC", converter=_zone)
     tags_separator: str = ";"
     decimal: str = "."
     currency: str = ""
-    delimiter: str = ""
+    delimiter: str = attrs.field(default="", converter=_delimiter)
     encoding: str = ""
     source: str = "import"
     whole: tuple[str, ...] = attrs.field(default=(), converter=_texts)
@@ -125,6 +142,11 @@ class ColumnMap:
         except (TypeError, ValueError) as error:
             raise ValueRefused(f"the mapping is wrong: {error}") from None
 
+    @property
+    def origin(self) -> str:
+        """What relations, facts and consents are said to come from."""
+        return imported(self.source)
+
     def missing(self, headers: Collection[str]) -> list[str]:
         """Return the columns that the mapping names and a file has not."""
         return [column for column in self.columns if column not in headers]
@@ -140,6 +162,11 @@ class ColumnMap:
             for field in attrs.fields(type(self))
             for value in [getattr(self, field.name)]
         }
+
+
+def imported(source: str) -> str:
+    """Return a source so that it says that it was imported: a consent of such a one takes back no refusal."""
+    return source if is_import(source) else f"import:{source}"[:100]
 
 
 def read_mapping(path: Path) -> ColumnMap:

@@ -59,7 +59,7 @@ def import_orders(
         told: called after each batch with the report so far.
 
     Raises:
-        ValueRefused: if the file as a whole cannot be taken.
+        ValueRefused: if the file as a whole cannot be taken, or a plugin of the effects is not enabled.
         Conflict: if another process is importing the same file.
     """
     fields = set(plan.columns.columns.values()) | set(plan.columns.constants)
@@ -68,6 +68,9 @@ def import_orders(
             raise ValueRefused(
                 f"no column is mapped to {needed!r}; an order needs its number, its date and skus"
             )
+    known = [plugin.name for plugin in crm.plugins]
+    if unknown := sorted(set(effects) - set(known)):
+        raise ValueRefused(f"effects name {unknown}; enabled plugins are {known}")
     source = OrderFile.of(crm, plan)
     work = partial(_work, source.builder, tuple(sorted(effects)))
     key = plan.key("orders", tuple(sorted(effects)))

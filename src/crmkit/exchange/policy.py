@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from crmkit.contacts import Contact, ContactKind
+from crmkit.contacts import Contact, ContactKind, ContactPoint
+from crmkit.contacts.primary import demoted
 from crmkit.exchange.headers import folded
 from crmkit.exchange.incoming import Incoming
 
@@ -48,6 +49,17 @@ def changes(policy: OnDuplicate, existing: Contact, incoming: Incoming) -> Mappi
         for field, value in given.items()
         if field not in kept and value != getattr(existing, field)
     }
+
+
+def given_points(policy: OnDuplicate, existing: Contact, incoming: Incoming) -> tuple[ContactPoint, ...]:
+    """Return the points that a row gives a contact; arguments as for `changes`.
+
+    A row that fills prefers none of them to the one of its kind that the contact prefers already.
+    """
+    given = incoming.contact.points
+    if policy is OnDuplicate.UPDATE:
+        return given
+    return demoted(given, {point.kind for point in existing.points if point.primary})
 
 
 def same_name(one: Contact, other: Contact) -> bool:

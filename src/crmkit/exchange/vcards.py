@@ -20,6 +20,7 @@ from crmkit.exchange.cards import Card, Property
 from crmkit.exchange.cards_out import PRODID
 from crmkit.exchange.documents import FIELDS
 from crmkit.exchange.incoming import Incoming, Rejected
+from crmkit.exchange.said import SaidFact, SaidRelation
 
 #: What says nothing of a contact that is kept; everything else that is not taken is counted as ignored.
 _SILENT = frozenset("VERSION PRODID REV X-ABADR X-ABLABEL N FN KIND LABEL CLASS MAILER".split())
@@ -80,8 +81,8 @@ class _Said:
         }
         self.cells: dict[str, list[str]] = {}
         self.points: list[tuple[int, ContactPoint]] = []  # with what its PREF says, 101 for nothing
-        self.relations: list[tuple[str, str]] = []
-        self.facts: list[tuple[str, date | None]] = []
+        self.relations: list[SaidRelation] = []
+        self.facts: list[SaidFact] = []
         self.locale = (102, "")
 
     def take(self, one: Property) -> bool:
@@ -113,8 +114,8 @@ class _Said:
         if self.locale[1]:
             self.cells.setdefault("locale", [self.locale[1]])
         made = self._builder.build(self.cells, self._card.line, self._card.raw, self._points())
-        relations = [*dict.fromkeys([*made.relations, *self.relations])]
-        return attrs.evolve(made, relations=tuple(relations), facts=tuple(self.facts))
+        relations = dict.fromkeys([*made.relations, *self.relations])
+        return attrs.evolve(made, relations=tuple(relations), facts=tuple(dict.fromkeys(self.facts)))
 
     def _names(self) -> None:
         found = {one.name: one for one in reversed(self._card.properties) if one.name in ("N", "FN", "KIND")}
@@ -233,22 +234,29 @@ class _Said:
         parts = [part.strip() for part in one.parts() if part.strip()]
         if not parts:
             return False
+        if self._exact:
+            return self._related("employer", parts[0])
         known = any(other.name in ("N", "FN") and other.value.strip(" ;") for other in self._card.properties)
         if known and "organisation" in self.cells:
             return self._related("employer", parts[0])
         self._set(organisation=parts[0])
         if known and len(parts) > 1:
-            self.facts.append((f"department: {', '.join(parts[1:])}"[:500], None))
+            self._fact(f"department: {', '.join(parts[1:])}")
         return True
 
     def _title(self, one: Property) -> bool:
         text = one.text().strip()
-        self.facts.append((f"job title: {text}"[:500], None))
+        if text:
+            self._fact(f"job title: {text}")
         return bool(text)
 
     def _nickname(self, one: Property) -> bool:
-        self.facts += [(f"nickname: {name}"[:500], None) for name in one.parts(",") if name]
+        for name in filter(None, one.parts(",")):
+            self._fact(f"nickname: {name}")
         return True
+
+    def _fact(self, text: str, on: date | None = None) -> None:
+        self.facts.append(SaidFact(text=text[:500], on=on, source=self._builder.columns.origin))
 
     def _birthday(self, one: Property) -> bool:
         found = _day(one)
@@ -258,7 +266,8 @@ class _Said:
         return True
 
     def _dated(self, one: Property, what: str) -> bool:
-        self.facts.append((what, _day(one)) if _day(one) else (f"{what}: {one.text()}"[:500], None))
+        on = _day(one)
+        self._fact(what if on else f"{what}: {one.text()}", on)
         return True
 
     def _own_date(self, one: Property) -> bool:
@@ -268,12 +277,18 @@ class _Said:
         label = self._labels.get(one.group) or next(
             (word for word in one.types if word not in _ABOUT), "related"
         )
-        return self._related(label, one.text())
+        kind = "relative" if label == "kin" else label
+        if self._exact and one.parameters.get("VALUE") != ("text",):
+            self.relations.append(SaidRelation(kind=kind, contact=one.text().removeprefix("urn:uuid:")))
+            return True
+        is_link = one.text().strip().startswith(("urn:", "http:", "https:"))
+        return (self._exact or not is_link) and self._related(kind, one.text())
 
     def _related(self, kind: str, name: str) -> bool:
-        if not name.strip() or name.startswith(("urn:", "http:", "https:")):
+        if not name.strip():
             return False
-        self.relations.append((kind[:60], name.strip()[:300]))
+        origin = self._builder.columns.origin
+        self.relations.append(SaidRelation(kind=kind[:60], name=name.strip()[:300], source=origin))
         return True
 
     def _note(self, one: Property) -> bool:
