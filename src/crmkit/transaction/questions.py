@@ -82,7 +82,7 @@ class Question:
         return self._named([Person(key=row.key, id=row.id) for row in rows])
 
     def every(self) -> Iterator[list[SegmentMember]]:
-        """Yield all contacts of whom the expression is true, at most a thousand at a time; one pass over the rest."""
+        """Yield all contacts of whom the expression is true, at most a thousand at a time."""
         found = self._looked_at(None)
         while people := list(islice(found, _AT_ONCE)):
             yield self._named(people)
