@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         PluginLoadError,
         PluginNotFound,
         PointTaken,
+        ProgrammeError,
         ReactionOverflow,
         RetryTransaction,
         SchemaError,
@@ -120,6 +121,7 @@ if TYPE_CHECKING:
         RelationAdded,
         RelationEnded,
         RetentionApplied,
+        RewardsDecided,
         SegmentDefined,
         SegmentDropped,
         SegmentEntered,
@@ -163,24 +165,34 @@ if TYPE_CHECKING:
         split_refund,
     )
     from crmkit.privacy.values import Erasure, LegalHold
+    from crmkit.programmes import DeclaredRule, Programme, recompute
     from crmkit.purposes import Basis, Purpose
     from crmkit.retention import RetentionAction, RetentionPolicy
     from crmkit.rewards import (
+        Asked,
         Award,
         Decision,
+        Effect,
         Facts,
+        Limit,
         Lot,
         NoAward,
+        Over,
         Owned,
+        Per,
         RewardRule,
+        RuleBook,
+        Used,
+        Window,
         evaluate,
+        window_of,
     )
     from crmkit.settings import Secret
     from crmkit.sql.mapped import MappedContacts
-    from crmkit.stores import ContactStore, HostStore, StoreCapabilities
+    from crmkit.stores import ContactStore, HostStore, RewardLedger, StoreCapabilities
     from crmkit.templates import Template
     from crmkit.tokens import Token, TokenAct
-    from crmkit.transaction import OrderOutcome, OrderRecord, Transaction
+    from crmkit.transaction import OrderOutcome, OrderRecord, RewardOutcome, Transaction
     from crmkit.transaction.questions import Question, SegmentMember
     from crmkit.transaction.refreshes import Refreshed
     from crmkit.transaction.segments import Segment
@@ -198,7 +210,7 @@ _HOMES = {
     "duplicates.review": "DuplicatePair DuplicateReport PairState",
     "errors": "AlreadyErased ConfigError Conflict CrmkitError DeliveryError ErasureHeld ExpressionError "
     "KeyConflict MergeRefused NotFound PluginConflict PluginError PluginInvalid "
-    "PluginLoadError PluginNotFound PointTaken ReactionOverflow RetryTransaction SchemaError "
+    "PluginLoadError PluginNotFound PointTaken ProgrammeError ReactionOverflow RetryTransaction SchemaError "
     "SettingsError TokenRefused TransactionError TransactionPoisoned TransactionRequired "
     "TransitionRefused ValueRefused",
     "events": "AddressSuppressed ConsentGranted ConsentRequested ConsentWithdrawn ContactAdded "
@@ -207,7 +219,7 @@ _HOMES = {
     "LegalHoldPlaced LogEntry MessageFailed MessageSent NoteWritten OrderAmended "
     "OrderCancelled OrderPaid OrderRecorded OrderRefunded OrderRelated OrderShipped "
     "OrderUnrelated PreferenceDropped PreferenceSet RelationAdded RelationEnded "
-    "RetentionApplied SegmentDefined SegmentDropped SegmentEntered SegmentLeft StageChanged "
+    "RetentionApplied RewardsDecided SegmentDefined SegmentDropped SegmentEntered SegmentLeft StageChanged "
     "StageReleased SuppressionLifted TagsChanged UnknownEvent ValuesSet personal",
     "expressions": "Explanation Expression Field FieldType",
     "expressions.sources": "Aggregate AnyOf Condition ContactColumn Exists Join Loaded Members NOW Ratio RowColumn",
@@ -217,15 +229,17 @@ _HOMES = {
     "money": "Money allocate",
     "orders": "Base LineKind Order OrderLine OrderRole OrderState Refund Returned add_returns split_refund",
     "privacy.values": "Erasure LegalHold",
+    "programmes": "DeclaredRule Programme recompute",
     "purposes": "Basis Purpose",
     "retention": "RetentionAction RetentionPolicy",
-    "rewards": "Award Decision Facts Lot NoAward Owned RewardRule evaluate",
+    "rewards": "Asked Award Decision Effect Facts Limit Lot NoAward Over Owned Per RewardRule RuleBook Used Window "
+    "evaluate window_of",
     "settings": "Secret",
     "sql.mapped": "MappedContacts",
-    "stores": "ContactStore HostStore StoreCapabilities",
+    "stores": "ContactStore HostStore RewardLedger StoreCapabilities",
     "templates": "Template",
     "tokens": "Token TokenAct",
-    "transaction": "OrderOutcome OrderRecord Transaction",
+    "transaction": "OrderOutcome OrderRecord RewardOutcome Transaction",
     "transaction.questions": "Question SegmentMember",
     "transaction.refreshes": "Refreshed",
     "transaction.segments": "Segment",
@@ -240,6 +254,7 @@ __all__ = [
     "Allowed",
     "AlreadyErased",
     "AnyOf",
+    "Asked",
     "AuthLost",
     "Award",
     "Base",
@@ -271,6 +286,7 @@ __all__ = [
     "ContactsUnmerged",
     "CrmkitError",
     "Decision",
+    "DeclaredRule",
     "Dedup",
     "Deferred",
     "Deliver",
@@ -280,6 +296,7 @@ __all__ = [
     "DeliveryStatus",
     "DuplicatePair",
     "DuplicateReport",
+    "Effect",
     "Erasure",
     "ErasureHeld",
     "Event",
@@ -308,6 +325,7 @@ __all__ = [
     "LegalHoldEnded",
     "LegalHoldPlaced",
     "Liking",
+    "Limit",
     "LineKind",
     "Loaded",
     "LogEntry",
@@ -344,10 +362,12 @@ __all__ = [
     "OrderState",
     "OrderUnrelated",
     "Outcome",
+    "Over",
     "Owned",
     "Page",
     "PairState",
     "Pending",
+    "Per",
     "PersonalFact",
     "PluginConflict",
     "PluginError",
@@ -362,6 +382,8 @@ __all__ = [
     "PreferenceSet",
     "Privacy",
     "Problem",
+    "Programme",
+    "ProgrammeError",
     "Purpose",
     "Question",
     "Ratio",
@@ -382,8 +404,12 @@ __all__ = [
     "RetentionPolicy",
     "RetryTransaction",
     "Returned",
+    "RewardLedger",
+    "RewardOutcome",
     "RewardRule",
+    "RewardsDecided",
     "RowColumn",
+    "RuleBook",
     "SchemaError",
     "Scope",
     "Secret",
@@ -415,15 +441,19 @@ __all__ = [
     "TransitionRefused",
     "Unknown",
     "UnknownEvent",
+    "Used",
     "ValueRefused",
     "ValuesSet",
+    "Window",
     "__version__",
     "add_returns",
     "allocate",
     "evaluate",
     "hookimpl",
     "personal",
+    "recompute",
     "split_refund",
+    "window_of",
 ]
 
 

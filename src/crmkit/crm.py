@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property, partial
+from os import PathLike
 from threading import Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +27,7 @@ from crmkit.greeting import greeting
 from crmkit.hooks import Hooks
 from crmkit.plugins import PluginRecord, load
 from crmkit.registry import Registry, build_registry
+from crmkit.registry.faults import unread
 from crmkit.settings import CoreSettings, Secret, build_settings
 from crmkit.signals import Signals
 from crmkit.sql import borrow, owned
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 
     from crmkit.duplicates.review import DuplicateReport
     from crmkit.privacy.values import Erasure
+    from crmkit.programmes import Programme
 
 T = TypeVar("T")
 
@@ -80,6 +83,7 @@ class CRM:
         contacts: the store that keeps contacts, such as `MappedContacts(...)`; by default the CRM's own tables, or
             what settings["contacts"] say of a table of the host's.
         fields: the host's own fields of contacts, for expressions; those without a source are custom fields.
+        programmes: reward rules as declarations: TOML or JSON files, or `Programme`s.
         prefix: what the tables' names begin with.
         schema: the database schema that holds the tables, or None for the connection's own.
         metadata: the host's MetaData, if its Alembic is to keep the tables.
@@ -104,6 +108,7 @@ class CRM:
         templates: Iterable[Template] = (),
         contacts: ContactStore | None = None,
         fields: Iterable[Field] = (),
+        programmes: Iterable[Programme | str | PathLike[str]] = (),
         prefix: str = "crm_",
         schema: str | None = None,
         metadata: MetaData | None = None,
@@ -115,28 +120,28 @@ class CRM:
         self.tenant = tenant_name(tenant) if tenant else ""
         self._of_tenants: dict[str, CRM] = {}
         self._building = Lock()
-        templates, fields = tuple(templates), tuple(fields)
+        own: dict[str, Any] = {"templates": tuple(templates), "fields": tuple(fields)}
+        own["programmes"] = _programmes(programmes)
         shared: dict[str, Any] = {"plugins": plugins, "settings": settings, "clock": clock, "strict": strict}
-        shared |= {"deliver": deliver, "templates": templates, "fields": fields, "prefix": prefix}
+        shared |= {"deliver": deliver, "prefix": prefix, **own}
         self._again: Callable[..., CRM] = partial(CRM, contacts=contacts, **shared)
         _check(settings, schema, metadata)
         given = dict(settings or {})
-        self.settings = build_settings(CoreSettings, given.pop("core", {}), "settings['core']")
         given_contacts = given.pop("contacts", None)
+        self.settings = build_settings(CoreSettings, given.pop("core", {}), "settings['core']")
         self.stage_rules = rules_of(self.settings)
-        self.clock = clock
-        self.strict = strict
-        self.deliver = Deliver(deliver)
+        self.clock, self.strict, self.deliver = clock, strict, Deliver(deliver)
         self.new_id: Callable[[], UUID] = IdSource(clock)
         loaded = load(plugins, given)
         self.plugins: tuple[PluginRecord, ...] = tuple(one.record for one in loaded)
         #: The module of each plugin's class, by the plugin's name.
         self.modules = MappingProxyType({one.name: type(one.plugin).__module__ for one in loaded})
         self.hooks = Hooks.build(loaded, strict=strict)
-        self.registry: Registry = build_registry(self.hooks, templates=templates, fields=fields)
+        self.registry: Registry = build_registry(self.hooks, **own)
         self.store: ContactStore = choose_store(contacts, given_contacts, self.registry)
         if self.tenant:
             self.store = store_of_tenant(self.store, self.tenant, schema)
+        _check_fields(self)
         self.signals = Signals()
         self.engine = owned.engine_for(target)
         self._owner = installation.BY_CRM if metadata is None else installation.BY_HOST
@@ -147,9 +152,8 @@ class CRM:
         # of this database: a CRM of another schema or file has one of its own
         key = secret_of_tenant(self.settings.secret, self.tenant)
         self.secret = InstallationSecret(key, self.tables["installation"])
-        self._secrets = tuple(_secrets(self.settings)) + tuple(
-            secret for one in loaded for secret in _secrets(getattr(one.plugin, "settings", None))
-        )
+        theirs = [getattr(one.plugin, "settings", None) for one in loaded]
+        self._secrets = tuple(secret for one in (self.settings, *theirs) for secret in _secrets(one))
         self.hooks.startup(self)
 
     @cached_property
@@ -444,6 +448,21 @@ def _check(settings: object, schema: str | None, metadata: MetaData | None) -> N
         )
     if settings is not None and not isinstance(settings, Mapping):
         raise ConfigError(f"settings must be a mapping by plugin name, not {type(settings).__name__}")
+
+
+def _programmes(given: Iterable[Programme | str | PathLike[str]]) -> tuple[Programme, ...]:
+    if not given:
+        return ()
+    from crmkit.programmes import programmes  # brings in what few hosts need
+
+    return programmes(given)
+
+
+def _check_fields(crm: CRM) -> None:
+    """Refuse rules that read fields which this CRM does not have; it must know them all before it is asked."""
+    for rule in crm.registry.rules:
+        if getattr(rule.value, "fields", ()) and (wrong := unread(rule.value, crm.fields)):
+            raise ConfigError(f"{crm.hooks.label(rule.owner)}: {wrong}")
 
 
 def _secrets(settings: Any) -> Iterator[Secret]:

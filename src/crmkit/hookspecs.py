@@ -20,7 +20,7 @@ from crmkit.expressions import Field
 from crmkit.greeting import Greeting
 from crmkit.messages import Delivery
 from crmkit.rewards import Award, Facts, RewardRule
-from crmkit.stores import ContactStore
+from crmkit.stores import ContactStore, RewardLedger
 from crmkit.templates import Template
 
 if TYPE_CHECKING:
@@ -124,6 +124,10 @@ class Specs:
     @hookspec
     def crmkit_reward_rules(self) -> Iterable[RewardRule]:  # type: ignore[empty-body]
         """Return reward rules, in the order in which they are to be evaluated."""
+
+    @hookspec
+    def crmkit_reward_ledger(self) -> RewardLedger | None:
+        """Return what remembers the use of limits, or None; a second answer is a conflict."""
 
     @hookspec
     def crmkit_reactions(self) -> Iterable[Reaction]:  # type: ignore[empty-body]

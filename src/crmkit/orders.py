@@ -42,6 +42,12 @@ class Base(StrEnum):
     TOTAL = "total"  #: everything the customer pays
     GOODS = "goods"  #: products after discounts, tax included; no shipping, fees or gift cards
     NET = "net"  #: goods without tax
+    WITHOUT_SHIPPING = "without_shipping"  #: everything but shipping
+    WITHOUT_GIFT_CARDS = "without_gift_cards"  #: everything but gift cards that were bought
+
+
+#: What a base that counts all but one kind of lines leaves out.
+_LEFT_OUT = {Base.WITHOUT_SHIPPING: LineKind.SHIPPING, Base.WITHOUT_GIFT_CARDS: LineKind.GIFT_CARD}
 
 
 class OrderRole(StrEnum):
@@ -188,11 +194,16 @@ class OrderLine:
                 )
 
 
-def _replaced(value: T, **changes: object) -> T:
-    """Return a copy of a frozen value with fields that need no check; evolve would check all the others again."""
-    made = object.__new__(type(value))
+def replaced(value: T, **changes: object) -> T:
+    """Return a copy of a frozen value with fields that need no check; evolve would check all the others again.
+
+    Args:
+        value: an attrs value that is not changed.
+        changes: fields by name, as they are to stand in the copy.
+    """
+    made, put = object.__new__(type(value)), object.__setattr__
     for name in _field_names(type(value)):
-        object.__setattr__(made, name, changes[name] if name in changes else getattr(value, name))
+        put(made, name, changes[name] if name in changes else getattr(value, name))
     return made
 
 
@@ -208,9 +219,7 @@ def _numbered(lines: Iterable[OrderLine]) -> tuple[OrderLine, ...]:
     for line in lines:
         if not isinstance(line, OrderLine):
             raise ValueRefused(f"an order consists of OrderLine, not {line!r}")
-    named = tuple(
-        line if line.id else _replaced(line, id=str(number)) for number, line in enumerate(lines, 1)
-    )
+    named = tuple(line if line.id else replaced(line, id=str(number)) for number, line in enumerate(lines, 1))
     ids = [line.id for line in named]
     if len(set(ids)) != len(ids):
         double = next(id for id in ids if ids.count(id) > 1)
@@ -264,7 +273,7 @@ class Order:
 
     def without_buyer(self, contact_id: UUID | None) -> Order:
         """Return the order of a contact that is known, without the buyer's addresses and name."""
-        return _replaced(self, contact_id=contact_id, points=(), name="")
+        return replaced(self, contact_id=contact_id, points=(), name="")
 
     def amount(self, base: Base | str = Base.TOTAL) -> Money:
         """Return the part of the order that belongs to a base."""
@@ -278,6 +287,9 @@ class Order:
         wanted = Base(base)
         if wanted is Base.TOTAL:
             return dict(self.shares)
+        if wanted in _LEFT_OUT:
+            kinds = {line.id: line.kind for line in self.lines}
+            return {id: share for id, share in self.shares.items() if kinds[id] is not _LEFT_OUT[wanted]}
         goods = [line for line in self.lines if line.kind is LineKind.PRODUCT]
         if wanted is Base.GOODS:
             return {line.id: self.shares[line.id] for line in goods}

@@ -1,4 +1,4 @@
-"""The port behind which contacts are kept: own tables, a table the host has, or anything else."""
+"""The ports behind which contacts, and the use of limits, are kept: own tables, a table of the host, anything else."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import UUID
 import attrs
 
 from crmkit.contacts import Contact, ContactPoint, HostKey, PointKind
+from crmkit.rewards import Asked, Used
 
 if TYPE_CHECKING:
     from crmkit.sql.source import ContactSource
@@ -126,4 +127,21 @@ class HostStore(ContactStore, Protocol):
 
     def assign(self, tx: Transaction, ids: Iterable[UUID]) -> None:
         """Keep the ids of contacts, for whoever writes about them by other statements than these two."""
+        ...
+
+
+@runtime_checkable
+class RewardLedger(Protocol):
+    """Remembers what reward rules granted, so that limits over several events hold."""
+
+    def used(self, tx: Transaction, asked: Sequence[Asked]) -> Mapping[Asked, Used]:
+        """Return how much is used up of each limit that is asked about, with an answer to every question.
+
+        What it answers it locks until the transaction ends, also where nothing has been used yet, so that two
+        transactions cannot both grant what is left. It locks in one order, whatever the order of the questions.
+
+        Args:
+            tx: the transaction that decides.
+            asked: the questions.
+        """
         ...

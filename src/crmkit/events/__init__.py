@@ -40,6 +40,7 @@ from crmkit.events.orders import (
     OrderShipped,
 )
 from crmkit.events.privacy import ContactErased, LegalHoldEnded, LegalHoldPlaced, RetentionApplied
+from crmkit.events.rewards import RewardsDecided
 from crmkit.events.segments import SegmentDefined, SegmentDropped, SegmentEntered, SegmentLeft
 
 #: The event types of the core.
@@ -77,6 +78,7 @@ CORE_EVENTS: tuple[type[Event], ...] = (
     RelationAdded,
     RelationEnded,
     RetentionApplied,
+    RewardsDecided,
     SegmentDefined,
     SegmentDropped,
     SegmentEntered,
@@ -126,6 +128,7 @@ __all__ = [
     "RelationAdded",
     "RelationEnded",
     "RetentionApplied",
+    "RewardsDecided",
     "SegmentDefined",
     "SegmentDropped",
     "SegmentEntered",

@@ -22,7 +22,7 @@ from crmkit.hookspecs import Command, HealthCheck, Job, Page, Reaction
 from crmkit.messages import Delivery
 from crmkit.plugins import Loaded, PluginRecord, said
 from crmkit.rewards import Owned, RewardRule, Veto
-from crmkit.stores import ContactStore
+from crmkit.stores import ContactStore, RewardLedger
 from crmkit.templates import Template
 
 if TYPE_CHECKING:
@@ -111,8 +111,11 @@ class Hooks:
     def contact_stores(self) -> tuple[Owned[ContactStore], ...]:
         """Return every store that a plugin offers for contacts."""
         fault = like("ContactStore", "capabilities", "get", "find", "add", "update", "add_points")
-        answers = ((one, self._calls.ask(one)) for one in self._implementations["crmkit_contact_store"])
-        return tuple(owned(one, answer, fault) for one, answer in answers if answer is not None)
+        return self._offered("crmkit_contact_store", fault)
+
+    def reward_ledgers(self) -> tuple[Owned[RewardLedger], ...]:
+        """Return everything that a plugin offers to remember the use of limits."""
+        return self._offered("crmkit_reward_ledger", like("RewardLedger", "used"))
 
     def channels(self) -> tuple[Owned[Channel], ...]:
         """Return every channel."""
@@ -235,6 +238,10 @@ class Hooks:
                 raise
             # its words may hold what was to be erased
             return f"the plugin failed: {type(error).__name__}"
+
+    def _offered(self, hook: str, fault: Fault) -> tuple[Owned[Any], ...]:
+        answers = ((one, self._calls.ask(one)) for one in self._implementations[hook])
+        return tuple(owned(one, answer, fault) for one, answer in answers if answer is not None)
 
     def _collected(self, hook: str, fault: Fault, *, isolated: bool = False) -> tuple[Owned[Any], ...]:
         found: list[Owned[Any]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -18,10 +18,13 @@ from crmkit.hookspecs import Job, Reaction
 from crmkit.plugins import said, shown
 from crmkit.registry import faults
 from crmkit.registry.registry import Registry, tag_of
-from crmkit.rewards import Owned
+from crmkit.rewards import Owned, RewardRule
 from crmkit.settings import did_you_mean
-from crmkit.stores import ContactStore
+from crmkit.stores import ContactStore, RewardLedger
 from crmkit.templates import Template
+
+if TYPE_CHECKING:
+    from crmkit.programmes import Programme
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -31,7 +34,11 @@ HOST = "host"
 
 
 def build_registry(
-    hooks: Hooks, *, templates: Iterable[Template] = (), fields: Iterable[Field] = ()
+    hooks: Hooks,
+    *,
+    templates: Iterable[Template] = (),
+    fields: Iterable[Field] = (),
+    programmes: Iterable[Programme] = (),
 ) -> Registry:
     """Return what the plugins register, checked.
 
@@ -39,6 +46,7 @@ def build_registry(
         hooks: the hooks of the enabled plugins.
         templates: the host's own, which win over those of plugins.
         fields: the host's own.
+        programmes: the host's, whose rules come after those of plugins.
 
     Raises:
         PluginConflict: if two plugins claim one name.
@@ -46,15 +54,15 @@ def build_registry(
         ConfigError: if the host's templates or fields clash.
     """
     builder = _Builder(hooks)
-    event_types = builder.event_types()
+    event_types, ledger, programmes = builder.event_types(), builder.ledger(), tuple(programmes)
     return Registry(
         store=builder.store(),
         channels=builder.by_name(
             "crmkit_channels", "channel", hooks.channels(), faults.channel, lambda value: value.spec.name
         ),
-        rules=tuple(
-            builder.by_name("crmkit_reward_rules", "rule", hooks.reward_rules(), faults.rule).values()
-        ),
+        rules=builder.rules(ledger, programmes),
+        programmes=programmes,
+        ledger=ledger,
         vetoes=hooks.vetoes(),
         event_types=event_types,
         templates=builder.templates(templates),
@@ -77,6 +85,28 @@ class _Builder:
         if len(found) > 1:
             raise self.conflict("the contact store is", found, "crmkit_contact_store")
         return found[0] if found else None
+
+    def ledger(self) -> Owned[RewardLedger] | None:
+        found = self.hooks.reward_ledgers()
+        if len(found) > 1:
+            raise self.conflict("the reward ledger is", found, "crmkit_reward_ledger")
+        return found[0] if found else None
+
+    def rules(
+        self, ledger: Owned[RewardLedger] | None, programmes: Sequence[Programme]
+    ) -> tuple[Owned[RewardRule], ...]:
+        hook = "crmkit_reward_rules"
+        declared: list[Owned[RewardRule]] = [
+            Owned(owner=HOST, value=rule) for programme in programmes for rule in programme.rules
+        ]
+        found = self.by_name(hook, "rule", (*self.hooks.reward_rules(), *declared), faults.rule)
+        for owned in found.values():
+            if ledger is None and (wrong := faults.unremembered(owned.value)):
+                programme = getattr(owned.value, "programme", "")
+                if owned.owner == HOST:
+                    raise ConfigError(f"programme {programme!r}: {wrong}")
+                raise self.refused(hook, owned, wrong)
+        return tuple(found.values())
 
     def event_types(self) -> Mapping[str, type[Event]]:
         hook = "crmkit_event_types"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ import attrs
 from crmkit.channels import ChannelSpec, Dedup
 from crmkit.events import Event
 from crmkit.plugins import oddity, shown
-from crmkit.rewards import COUNTERS
+from crmkit.rewards import COUNTERS, HISTORIES, Limit
 from crmkit.settings import did_you_mean
 from crmkit.stores import StoreCapabilities
 
@@ -59,7 +59,52 @@ def rule(value: Any) -> str:
         or _texts("triggers", getattr(value, "triggers", ("order.paid",)))
         or _texts("reads", reads := getattr(value, "reads", ()))
         or _counters(reads)
+        or _texts("fields", getattr(value, "fields", ()))
+        or _stacking(value)
+        or _limits(getattr(value, "limits", ()))
     )
+
+
+def unremembered(value: Any) -> str:
+    """Tell what is wrong with a rule where no plugin remembers what was granted."""
+    kept = [limit for limit in getattr(value, "limits", ()) if limit.needs_memory]
+    if not kept:
+        return ""
+    return (
+        f"rule {value.name!r} has the limit {str(kept[0])!r}, and no enabled plugin remembers what was granted "
+        "(crmkit_reward_ledger); enable one, such as 'loyalty'"
+    )
+
+
+def unread(value: Any, known: Mapping[str, Any]) -> str:
+    """Tell which field a rule reads that the CRM does not have.
+
+    Args:
+        value: the rule.
+        known: the CRM's fields by name.
+    """
+    for name in getattr(value, "fields", ()):
+        if name not in known and not name.startswith("segment."):
+            meant = did_you_mean(name, list(known))
+            return f"rule {value.name!r} reads the field {name!r}, which no enabled plugin has{meant}"
+        stated = value.vocabulary[name] if hasattr(value, "vocabulary") and name in known else None
+        if stated is not None and stated.kind.type is not known[name].kind.type:
+            return f"rule {value.name!r} reads the field {name!r} as {stated.kind}; it is {known[name].kind}"
+    return ""
+
+
+def _stacking(value: Any) -> str:
+    for name in ("lane", "group", "best_of", "programme"):
+        text = getattr(value, name, "")
+        if not isinstance(text, str) or len(text) > 100:
+            return f"its {name} is {shown(text)}; it must be a text of at most 100 characters"
+    priority = getattr(value, "priority", 0)
+    return "" if type(priority) is int else f"its priority is {shown(priority)}; it must be a whole number"
+
+
+def _limits(value: object) -> str:
+    proper = isinstance(value, (tuple, list)) and all(isinstance(one, Limit) for one in value)
+    return "" if proper else f"its limits are {shown(value)}; they must be a tuple of Limit"
 
 
 def event_type(value: Any) -> str:
@@ -110,5 +155,6 @@ def _texts(what: str, value: object) -> str:
 
 
 def _counters(reads: Iterable[str]) -> str:
-    unknown = [name for name in reads if name not in COUNTERS]
-    return f"there is no counter {unknown[0]!r}{did_you_mean(unknown[0], list(COUNTERS))}" if unknown else ""
+    known = [*COUNTERS, *HISTORIES]
+    unknown = [name for name in reads if name not in known]
+    return f"there is no counter {unknown[0]!r}{did_you_mean(unknown[0], known)}" if unknown else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -14,10 +15,13 @@ from crmkit.events import Event
 from crmkit.expressions import Field
 from crmkit.greeting import Greeting
 from crmkit.hookspecs import Command, HealthCheck, Job, Page, Reaction
-from crmkit.rewards import Owned, RewardRule, Veto
+from crmkit.rewards import Owned, RewardRule, RuleBook, Veto
 from crmkit.settings import did_you_mean
-from crmkit.stores import ContactStore
+from crmkit.stores import ContactStore, RewardLedger
 from crmkit.templates import Template
+
+if TYPE_CHECKING:
+    from crmkit.programmes import Programme
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -27,7 +31,9 @@ class Registry:
     Args:
         store: the store that keeps contacts, or None for the core's own tables.
         channels: by the name in their spec.
-        rules: in the order in which they are evaluated.
+        rules: as the plugins bring them; see `rulebook` for the order in which they are evaluated.
+        programmes: the host's, whose rules are among those.
+        ledger: what remembers the use of limits, or None.
         vetoes: in the order in which they are asked.
         event_types: the core's and the plugins', by class name.
         templates: by name and locale; a locale is written small and with hyphens ("de-at").
@@ -42,6 +48,8 @@ class Registry:
     store: Owned[ContactStore] | None
     channels: Mapping[str, Owned[Channel]]
     rules: tuple[Owned[RewardRule], ...]
+    programmes: tuple[Programme, ...]
+    ledger: Owned[RewardLedger] | None
     vetoes: tuple[Owned[Veto], ...]
     event_types: Mapping[str, type[Event]]
     templates: Mapping[tuple[str, str], Owned[Template]]
@@ -56,6 +64,11 @@ class Registry:
     def reactions_for(self, event_type: type[Event]) -> tuple[Owned[Reaction], ...]:
         """Return the reactions to events of a class, those to its base classes included."""
         return self._reactions.get(event_type, ())
+
+    @cached_property
+    def rulebook(self) -> RuleBook:
+        """The rules in the order in which they are evaluated."""
+        return RuleBook(self.rules)
 
     @cached_property
     def custom_fields(self) -> Mapping[str, Field]:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import attrs
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from crmkit.clock import FOREVER
 from crmkit.errors import RetryTransaction
@@ -88,6 +88,10 @@ def update_order(sql: Sql, id: UUID, changes: Mapping[str, Any]) -> None:
     sql.execute(update(orders).where(orders.c.id == id).values(**changes))
 
 
+#: At most so many earlier orders are told; a streak is not longer.
+MOST_PLACED = 1000
+
+
 def count_orders(sql: Sql, contact_ids: Sequence[UUID], *, besides: str) -> int:
     """Return how many paid orders a contact has that were neither cancelled nor refunded whole.
 
@@ -96,7 +100,24 @@ def count_orders(sql: Sql, contact_ids: Sequence[UUID], *, besides: str) -> int:
         contact_ids: every id of the contact.
         besides: the key of an order that does not count.
     """
+    return int(sql.execute(select(func.count()).where(_counted(sql, contact_ids, besides))).scalar_one())
+
+
+def placed(sql: Sql, contact_ids: Sequence[UUID], *, besides: str, until: datetime) -> tuple[datetime, ...]:
+    """Return when the orders that `count_orders` counts were placed, the latest first; at most a thousand.
+
+    Args:
+        sql: the transaction's connection.
+        contact_ids: every id of the contact.
+        besides: the key of an order that does not count.
+        until: only orders that were placed by then.
+    """
+    at = sql.tables["orders"].c.placed_at
+    wanted = select(at).where(_counted(sql, contact_ids, besides), at <= until)
+    return tuple(sql.execute(wanted.order_by(at.desc()).limit(MOST_PLACED)).scalars())
+
+
+def _counted(sql: Sql, contact_ids: Sequence[UUID], besides: str) -> ColumnElement[bool]:
     c = sql.tables["orders"].c
     counted = (OrderState.PAID, OrderState.SHIPPED)
-    mine = c.contact_id.in_(contact_ids) & c.state.in_(counted) & (c.paid_at < FOREVER) & (c.key != besides)
-    return int(sql.execute(select(func.count()).where(mine)).scalar_one())
+    return c.contact_id.in_(contact_ids) & c.state.in_(counted) & (c.paid_at < FOREVER) & (c.key != besides)

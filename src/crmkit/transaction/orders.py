@@ -14,8 +14,8 @@ from uuid import UUID
 
 import attrs
 
+from crmkit import codec
 from crmkit.clock import FOREVER, ending
-from crmkit.codec import same
 from crmkit.contacts import Contact
 from crmkit.errors import KeyConflict, NotFound, TransitionRefused, ValueRefused
 from crmkit.events import (
@@ -27,6 +27,7 @@ from crmkit.events import (
     OrderRecorded,
     OrderRefunded,
     OrderShipped,
+    RewardsDecided,
 )
 from crmkit.money import Money
 from crmkit.orders import (
@@ -41,10 +42,11 @@ from crmkit.orders import (
     is_whole,
     split_refund,
 )
-from crmkit.rewards import Decision, Facts, evaluate
+from crmkit.rewards import Decision
 from crmkit.sql import orders as rows
 from crmkit.sql.orders import OrderRow
 from crmkit.text import clean
+from crmkit.transaction.order_rewards import OrderRewards
 from crmkit.transaction.outcomes import OrderOutcome, OrderRecord
 from crmkit.transaction.reactions import Failure
 from crmkit.transaction.roles import OrderRoles
@@ -65,6 +67,7 @@ class Orders(OrderRoles):
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
+        self._rewards = OrderRewards(tx)
 
     def record(
         self,
@@ -120,7 +123,7 @@ class Orders(OrderRoles):
             return self._stored(row, step_key(row.key, "paid"))
         self._allow(row, "paid", at, run, row.state in (OrderState.PLACED, OrderState.SHIPPED))
         order = self._order(row)
-        decision = self._decide(order, at, self._contact(row), run)
+        decision = self._rewards.paid(order, at, self._contact(row), run)
         state = OrderState.SHIPPED if row.shipped_at != FOREVER else OrderState.PAID
         event = OrderPaid(
             order_key=row.key, amount=order.total, awards=decision.awards, refusals=decision.refusals
@@ -181,7 +184,9 @@ class Orders(OrderRoles):
             return self._outcome(row, stored, replayed=True)
         open_ = row.state in (OrderState.PLACED, OrderState.PAID)
         self._allow(row, "amended", at, run, open_ and not self._returned(row))
-        decision = self._decide(order, at, self._contact(row), run) if row.is_paid else Decision()
+        decision = Decision()
+        if row.is_paid:
+            decision = self._rewards.paid_anew(row, order, at, self._contact(row), run)
         event = OrderAmended(order=order, awards=decision.awards, refusals=decision.refusals)
         entry = self._entry(row, event, event_key, at)
         return self._take(row, {"total": order.total.minor, "lines_event_id": entry.id}, entry, run, decision)
@@ -272,7 +277,8 @@ class Orders(OrderRoles):
     def _record(self, order: Order, state: OrderState, contact: Contact | None, run: Effects) -> OrderOutcome:
         tx, at = self._tx, order.placed_at
         kept = order.without_buyer(self._addressed(order, contact))
-        decision = self._decide(kept, at, contact, run) if state is OrderState.PAID else Decision()
+        paid = state is OrderState.PAID
+        decision = self._rewards.paid(kept, at, contact, run) if paid else Decision()
         order_id, contact_id = tx.new_id(), kept.contact_id
         recorded = tx.events.entry(
             OrderRecorded(order=kept, state=state),
@@ -296,14 +302,14 @@ class Orders(OrderRoles):
             raise _Recorded
         entries = [recorded]
         if state is OrderState.PAID:
-            paid = OrderPaid(
+            event = OrderPaid(
                 order_key=order.key, amount=kept.total, awards=decision.awards, refusals=decision.refusals
             )
-            entries.append(self._entry(row, paid, step_key(order.key, "paid"), at, cause=recorded))
-        failures = self._failed(decision, recorded.key, contact_id)
+            entries.append(self._entry(row, event, step_key(order.key, "paid"), at, cause=recorded))
+        failures = tx.reactions.failed(decision, recorded.key, contact_id)
         with tx.contacts.known(contact):
             tx.events.append_new([*entries, *self._related(kept, row, recorded)], run)
-        return self._outcome(row, entries[-1], failures=failures + self._drain())
+        return self._outcome(row, entries[-1], failures=failures + tx.reactions.told())
 
     def _replayed_record(self, order: Order, state: OrderState) -> OrderOutcome:
         row = rows.claimed_order(self._tx.sql, order.key)
@@ -328,7 +334,7 @@ class Orders(OrderRoles):
         said = stored.erased or event.reason == refund.reason
         if not said or split_refund(order, earlier, refund) != dict(event.parts):
             raise KeyConflict(stored.key, stored=event, given=refund)
-        return self._outcome(row, stored, replayed=True)
+        return self._outcome(row, stored, self._rewards.before(stored), replayed=True)
 
     def _buyer(self, order: Order) -> Contact | None:
         if order.contact_id is not None:
@@ -345,27 +351,10 @@ class Orders(OrderRoles):
             return None
         return self._tx.contacts.admit(order.points, name=order.name, at=order.placed_at)
 
-    def _decide(self, order: Order, at: datetime, contact: Contact | None, run: Effects) -> Decision:
-        registry = self._tx.crm.registry
-        rules = [rule for rule in registry.rules if run is None or rule.owner in run]
-        if contact is None or not rules:
-            return Decision()
-        reads = {name for rule in rules for name in getattr(rule.value, "reads", ())}
-        counters = {}
-        if "orders.count" in reads:
-            counters["orders.count"] = rows.count_orders(self._tx.sql, contact.ids, besides=order.key)
-        facts = Facts(trigger="order.paid", at=at, order=order, contact=contact, counters=counters)
-        return evaluate(rules, facts, registry.vetoes)
-
-    def _failed(self, decision: Decision, subject: str, contact_id: UUID | None) -> tuple[Failure, ...]:
-        for failure in decision.failures:
-            self._tx.reactions.fail(failure.owner, failure.rule, subject, failure.error, contact_id)
-        return self._drain()
-
-    def _drain(self) -> tuple[Failure, ...]:
-        failures = tuple(self._tx.reactions.failures)
-        self._tx.reactions.failures.clear()
-        return failures
+    def as_recorded(self, order: Order) -> tuple[Order, Contact | None]:
+        """Return an order as it is kept, and whose it is; who is not known yet is added."""
+        contact = self._buyer(order) or self._admitted(order)
+        return order.without_buyer(self._addressed(order, contact)), contact
 
     def _step(self, key: str, at: datetime | None, history: bool) -> tuple[OrderRow, datetime, Effects]:
         at = self._tx.now if at is None else ending(at, "at")
@@ -373,7 +362,8 @@ class Orders(OrderRoles):
 
     def _effects(self, history: bool, effects: Collection[str]) -> Effects:
         if history:
-            enabled = {record.name for record in self._tx.crm.plugins}
+            crm = self._tx.crm  # the rules of programmes are the host's
+            enabled = {one.name for one in crm.plugins} | {one.owner for one in crm.registry.rules}
             if unknown := set(effects) - enabled:
                 raise ValueRefused(f"effects name {sorted(unknown)}; enabled plugins are {sorted(enabled)}")
             return frozenset(effects)
@@ -439,23 +429,33 @@ class Orders(OrderRoles):
     ) -> OrderOutcome:
         with self._tx.sql.isolated():
             rows.update_order(self._tx.sql, row.id, changes)
-            failures = self._failed(decision, entry.key, row.contact_id)
+            failures = self._tx.reactions.failed(decision, entry.key, row.contact_id)
             self._tx.events.append_new([entry], run)
-        return self._outcome(attrs.evolve(row, **changes), entry, failures=failures + self._drain())
+            decided = self._rewards.after(entry, lambda: self._order(row), lambda: self._contact(row), run)
+        failures += self._tx.reactions.told()
+        return self._outcome(attrs.evolve(row, **changes), entry, decided, failures=failures)
 
     def _stored(self, row: OrderRow, key: str, given: Event | None = None) -> OrderOutcome:
         stored = self._tx.events.by_key(key, locked=True)
         if stored is None:
             # recorded as paid in one step with an event of the same key, or by another transaction
             raise TransitionRefused(f"order {row.key!r} has no event {key!r}")
-        if given is not None and stored.event != given and not (stored.erased and same(stored, given)):
+        if given is not None and stored.event != given and not (stored.erased and codec.same(stored, given)):
             raise KeyConflict(key, stored=stored.event, given=given)
-        return self._outcome(row, stored, replayed=True)
+        return self._outcome(row, stored, self._rewards.before(stored), replayed=True)
 
     def _outcome(
-        self, row: OrderRow, entry: LogEntry, *, failures: tuple[Failure, ...] = (), replayed: bool = False
+        self,
+        row: OrderRow,
+        entry: LogEntry,
+        decided_in: LogEntry | None = None,
+        *,
+        failures: tuple[Failure, ...] = (),
+        replayed: bool = False,
     ) -> OrderOutcome:
-        decided: Any = entry.event if isinstance(entry.event, (OrderPaid, OrderAmended)) else Decision()
+        event = entry.event if decided_in is None else decided_in.event
+        decides = isinstance(event, (OrderPaid, OrderAmended, RewardsDecided))
+        decided: Any = event if decides else Decision()
         return OrderOutcome(
             order_id=row.id,
             contact_id=row.contact_id,

@@ -41,6 +41,27 @@ class OrderOutcome:
 
 
 @attrs.frozen(kw_only=True)
+class RewardOutcome:
+    """What the rules decided about something that happened.
+
+    Args:
+        entry: the `RewardsDecided`.
+        contact_id: to whom it happened.
+        awards: what the rules granted.
+        refusals: what they did not grant, and why.
+        failures: plugins' code that failed alone.
+        replayed: whether it had been decided before and nothing was done now.
+    """
+
+    entry: LogEntry
+    contact_id: UUID | None
+    awards: tuple[Award, ...] = ()
+    refusals: tuple[NoAward, ...] = ()
+    failures: tuple[Failure, ...] = attrs.field(default=(), eq=False)
+    replayed: bool = attrs.field(default=False, eq=False)
+
+
+@attrs.frozen(kw_only=True)
 class OrderRecord:
     """An order as it stands.
 

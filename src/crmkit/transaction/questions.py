@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
@@ -11,11 +13,14 @@ from uuid import UUID
 import attrs
 
 from crmkit.contacts import Contact
-from crmkit.expressions import Explanation, Expression
+from crmkit.errors import ExpressionError, NotFound
+from crmkit.expressions import Explanation, Expression, Field
 from crmkit.expressions.sources import Loaded
 from crmkit.expressions.tree import And, Clause, fields_of, leaves_of, operands
+from crmkit.sql.source import ContactSource
 from crmkit.sql.where.audience import Audience, audience, ground_of
 from crmkit.sql.where.facts import Facts, Person, Reader, keys_of
+from crmkit.sql.where.rows import Ground
 from crmkit.stores import HostStore
 
 if TYPE_CHECKING:
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 1000
 _KEYS_AT_ONCE = 50_000
+_SEGMENT = "segment."
 
 
 @attrs.frozen
@@ -107,14 +113,9 @@ class Question:
     def read(self, people: Sequence[Person]) -> dict[Any, Facts]:
         """Return what the expression reads of some contacts, at most a thousand, by their keys."""
         fields = self.expression.fields
-        stored = [field for field in fields if not isinstance(field.source, Loaded)]
-        facts = Reader(self._tx.sql, self._ground, self._source, stored).read(people)
-        loaded = [(field.name, field.source) for field in fields if isinstance(field.source, Loaded)]
-        keys = {one.id: one.key for one in self._named(people)} if loaded else {}
-        for name, source in loaded:
-            for id, value in source.function(self._tx, tuple(keys)).items():
-                facts[keys[id]][name] = value
-        return facts
+        loaded = any(isinstance(field.source, Loaded) for field in fields)
+        named = self._named(people) if loaded else ()
+        return _read(self._tx, self._ground, self._source, fields, people, named)
 
     def true_of(self, ids: Sequence[UUID]) -> set[UUID]:
         """Return of which of some contacts, at most a thousand, the expression is true."""
@@ -166,6 +167,44 @@ class Question:
     def _people(self, contacts: Sequence[Contact]) -> list[Person]:
         keys = keys_of(self._tx.sql, self._source, contacts)
         return [Person(keys[one.id], one.id, one) for one in contacts]
+
+
+def fields_of_contact(tx: Transaction, contact: Contact, names: Sequence[str], at: datetime) -> Facts:
+    """Return the values of some fields of a contact at an instant; those that are missing are left out.
+
+    Args:
+        tx: the transaction.
+        contact: whose.
+        names: fields that the CRM has, and segments as `segment.NAME`; one that is not defined is missing.
+        at: what `now` is to them; a segment is what it is at present.
+    """
+    ground, source = ground_of(tx.sql, at), tx.crm.store.source(tx)
+    segments = [name for name in names if name.startswith(_SEGMENT)]
+    fields = [tx.crm.fields[name] for name in names if name not in segments]
+    person = Person(keys_of(tx.sql, source, [contact])[contact.id], contact.id, contact)
+    found = _read(tx, ground, source, fields, [person], [SegmentMember(person.key, contact.id)])[person.key]
+    for name in segments:
+        with suppress(NotFound, ExpressionError):
+            found[name] = tx.segments.contains(name.removeprefix(_SEGMENT), contact.id)
+    return found
+
+
+def _read(
+    tx: Transaction,
+    ground: Ground,
+    source: ContactSource | None,
+    fields: Sequence[Field],
+    people: Sequence[Person],
+    named: Iterable[SegmentMember],
+) -> dict[Any, Facts]:
+    stored = [field for field in fields if not isinstance(field.source, Loaded)]
+    facts = Reader(tx.sql, ground, source, stored).read(people)
+    keys = {one.id: one.key for one in named}
+    for field in fields:
+        if isinstance(field.source, Loaded):
+            for id, value in field.source.function(tx, tuple(keys)).items():
+                facts[keys[id]][field.name] = value
+    return facts
 
 
 def _is_python_only(clause: Clause) -> bool:

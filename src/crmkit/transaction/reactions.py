@@ -14,7 +14,7 @@ import attrs
 from crmkit.errors import ReactionOverflow, TransactionError
 from crmkit.events import LogEntry
 from crmkit.hookspecs import Reaction
-from crmkit.rewards import Owned
+from crmkit.rewards import Decision, Owned
 
 if TYPE_CHECKING:
     from crmkit.transaction.unit import Transaction
@@ -131,6 +131,28 @@ class Reactions:
         failure = Failure(owner=owner, what=what, subject=subject, error=error, contact_id=contact_id)
         self.failures.append(failure)
         record_failure(self._tx, failure)
+
+    def failed(self, decision: Decision, subject: str, contact_id: UUID | None) -> tuple[Failure, ...]:
+        """Record which rules and vetoes failed in a decision; return all failures since they were last told.
+
+        Args:
+            decision: what was decided.
+            subject: the key of what it was about.
+            contact_id: to whom it happened.
+        """
+        self.fail_all(decision, subject, contact_id)
+        return self.told()
+
+    def fail_all(self, decision: Decision, subject: str, contact_id: UUID | None) -> None:
+        """Record which rules and vetoes failed in a decision; arguments as for `failed`."""
+        for failure in decision.failures:
+            self.fail(failure.owner, failure.rule, subject, failure.error, contact_id)
+
+    def told(self) -> tuple[Failure, ...]:
+        """Return the failures since they were last told."""
+        found = tuple(self.failures)
+        self.failures.clear()
+        return found
 
     def _chain(self) -> str:
         chain = " -> ".join(f"{entry.type} ({entry.actor})" for entry, _ in list(self._queue)[-8:])

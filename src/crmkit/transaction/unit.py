@@ -21,6 +21,7 @@ from crmkit.transaction.messages import Messages
 from crmkit.transaction.orders import Orders
 from crmkit.transaction.privacy import Privacy
 from crmkit.transaction.reactions import Reactions
+from crmkit.transaction.rewards import Rewards
 from crmkit.transaction.suppressions import Suppressions
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Transaction:
         self.contacts = Contacts(self)
         self.events = Events(self)
         self.orders = Orders(self)
+        self.rewards = Rewards(self)
         self.messages = Messages(self)
 
     @cached_property

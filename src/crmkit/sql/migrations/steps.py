@@ -102,11 +102,12 @@ def change_rows(name: str, statement: str) -> None:
 
     Args:
         name: of the table, without the prefix.
-        statement: SQL that all three databases know, with {table} where the table's name stands.
+        statement: SQL that all three databases know, with {table} where the table's name stands, and {prefix}
+            before that of another one.
     """
     place = _place()
-    full = f"{place.schema}.{place.prefix}{name}" if place.schema else place.prefix + name
-    op.execute(text(statement.format(table=full)))
+    prefix = f"{place.schema}.{place.prefix}" if place.schema else place.prefix
+    op.execute(text(statement.format(table=prefix + name, prefix=prefix)))
 
 
 def _create_index(place: Place, index: Index) -> None:

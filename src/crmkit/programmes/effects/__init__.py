@@ -1,0 +1,1 @@
+"""What declared rules give: points, gifts, and money off the price."""
