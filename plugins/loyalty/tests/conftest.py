@@ -9,9 +9,10 @@ from uuid import UUID
 
 import attrs
 import pytest
+from sqlalchemy import func, select
 
 from crmkit import CRM, Money, Order, OrderLine, Transaction
-from crmkit_loyalty import Loyalty, LoyaltyPlugin, LoyaltySettings
+from crmkit_loyalty import Loyalty, LoyaltyPlugin, LoyaltySettings, Totals
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -50,6 +51,18 @@ class Shop:
         """Return the customer's balance."""
         found: int = self.ask(lambda loyalty: loyalty.balance(self.ann, unit))
         return found
+
+    def totals(self) -> dict[str, int]:
+        """Return the accounts that hold something, once they add up to what was issued."""
+        found: Totals = self.ask(lambda loyalty: loyalty.totals())
+        held = found.pending + found.active + found.reserved
+        assert found.issued == held + found.redeemed + found.clawed + found.expired - found.owed
+        return {name: amount for name, amount in attrs.asdict(found).items() if amount and name != "issued"}
+
+    def timers(self) -> int:
+        """Return how many things time is going to do."""
+        count = select(func.count()).select_from(self.crm.tables["loyalty_timers"])
+        return int(self.do(lambda tx: tx.sql.execute(count).scalar_one()))
 
     def do(self, work: Callable[[Transaction], Any]) -> Any:
         """Return what came of some work in a transaction of its own."""

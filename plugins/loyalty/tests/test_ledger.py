@@ -10,18 +10,8 @@ import pytest
 
 from crmkit import FOREVER, Base, LineKind, Money, Order, OrderLine, Returned
 from crmkit_loyalty import HeldLot
-from crmkit_loyalty.ledger import (
-    Account,
-    Posting,
-    Wallet,
-    claw_back,
-    clawed_back,
-    earn,
-    give_back,
-    redeem,
-    refunded_part,
-    settle,
-)
+from crmkit_loyalty.ledger import Account, Posting, Wallet, clawed_back, refunded_part
+from crmkit_loyalty.moves import claw_back, earn, give_back, settle, spend
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 ANN, BEN = UUID(int=1), UUID(int=2)
@@ -30,13 +20,13 @@ ANN, BEN = UUID(int=1), UUID(int=2)
 def lot(number: int, left: int, *, days: int = 0, who: UUID = ANN) -> HeldLot:
     expires_at = AT + timedelta(days=days) if days else FOREVER
     return HeldLot(
-        id=UUID(int=number), contact_id=who, quantity=100, left=left, active_from=AT, expires_at=expires_at
+        id=UUID(int=number), contact_id=who, quantity=100, active=left, active_from=AT, expires_at=expires_at
     )
 
 
 def test_what_expires_first_is_spent_first_and_ties_go_to_the_lesser_id() -> None:
     wallet = Wallet((lot(12, 5), lot(11, 5), lot(13, 5, days=9), lot(14, 5, days=3)))
-    assert redeem(wallet, ANN, 12, AT) == [
+    assert spend(wallet, ANN, 12, AT) == [
         Posting(Account.ACTIVE, -5, ANN, UUID(int=14)),
         Posting(Account.ACTIVE, -5, ANN, UUID(int=13)),
         Posting(Account.ACTIVE, -2, ANN, UUID(int=11)),
@@ -78,14 +68,14 @@ def test_debts_are_paid_out_of_what_has_not_expired() -> None:
 
 def test_a_returned_redemption_is_the_redemption_undone() -> None:
     wallet = Wallet((lot(1, 5), lot(2, 5)))
-    burn = redeem(wallet, ANN, 7, AT)
+    burn = spend(wallet, ANN, 7, AT)
     assert wallet.after(burn).after(give_back(burn)) == wallet
 
 
 def test_an_earned_lot_is_filled_out_of_the_issuance() -> None:
-    new = HeldLot(id=UUID(int=9), contact_id=ANN, quantity=7, left=0, active_from=AT, expires_at=FOREVER)
-    assert Wallet().after(earn(new), new).lots[0].left == 7
-    assert sum(posting.amount for posting in earn(new)) == 0
+    new = HeldLot(id=UUID(int=9), contact_id=ANN, quantity=7, active_from=AT, expires_at=FOREVER)
+    assert Wallet().after(earn(new, AT), new).lots[0].left == 7
+    assert sum(posting.amount for posting in earn(new, AT)) == 0
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crmkit import CRM, SettingsError
-from crmkit_loyalty import LoyaltyPlugin, LoyaltySettings, PointsPerUnit
+from crmkit_loyalty import LoyaltyPlugin, LoyaltySettings, PointsPerUnit, Validity
 
 EXACT = [
     (2, 2),
@@ -86,7 +86,7 @@ def test_settings_given_by_name_reach_the_rule() -> None:
         rates={"EUR": Fraction(1, 2)},
         base="net",
         cap=9,
-        lot_days=30,
+        validity=Validity(days=30),
         unit="miles",  # type: ignore[arg-type]
     )
 

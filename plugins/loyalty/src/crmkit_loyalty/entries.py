@@ -10,7 +10,7 @@ from uuid import UUID
 import attrs
 
 from crmkit import Conflict
-from crmkit_loyalty.journal import Kind
+from crmkit_loyalty.ledger import Kind
 from crmkit_loyalty.store import Row
 
 
@@ -32,6 +32,23 @@ class InsufficientPoints(Conflict):
         self.unit = unit
         self.wanted = wanted
         self.spendable = spendable
+
+
+class ReservationEnded(Conflict):
+    """A reservation has ended already, and in another way.
+
+    Args:
+        key: the reservation's.
+        kind: how it ended: spent (`Kind.COMMIT`), or given up or out of time (`Kind.RELEASE`).
+        at: when.
+    """
+
+    def __init__(self, key: str, kind: Kind, at: datetime) -> None:
+        how = "spent" if kind is Kind.COMMIT else "released"
+        super().__init__(f"reservation {key!r} was {how} at {at.isoformat()}; a reservation ends once")
+        self.key = key
+        self.kind = kind
+        self.at = at
 
 
 @attrs.frozen(kw_only=True)
@@ -67,10 +84,12 @@ class Entry:
 
 @attrs.frozen(kw_only=True)
 class Totals:
-    """Where all units of one kind are: `issued = active + redeemed + clawed + expired - owed`."""
+    """Where all units are: `issued = pending + active + reserved + redeemed + clawed + expired - owed`."""
 
     issued: int
+    pending: int
     active: int
+    reserved: int
     owed: int
     redeemed: int
     clawed: int

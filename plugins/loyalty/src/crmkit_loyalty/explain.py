@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from crmkit import Award, OrderAmended, OrderPaid, Transaction
-from crmkit_loyalty.journal import Kind
-from crmkit_loyalty.ledger import Account, Posting, clawed_back
+from crmkit import Award, OrderAmended, OrderPaid, RewardsDecided, Transaction
+from crmkit_loyalty.ledger import Account, Kind, Posting, clawed_back
 from crmkit_loyalty.rules import RECOMPUTE, describe
 from crmkit_loyalty.store import Row
 
@@ -45,7 +44,7 @@ def _award(tx: Transaction, row: Row, postings: Sequence[Posting]) -> list[str]:
 def _recorded(tx: Transaction, row: Row, rule: str, amount: int) -> Award | None:
     """The award as the event has it: the one place where a rule's inputs are kept."""
     entry = tx.events.get(row["cause_id"]) if row["cause_id"] else None
-    if entry is None or not isinstance(entry.event, (OrderPaid, OrderAmended)):
+    if entry is None or not isinstance(entry.event, (OrderPaid, OrderAmended, RewardsDecided)):
         return None
     awards = (a for a in entry.event.awards if (a.rule, a.unit, a.amount) == (rule, row["unit"], amount))
     return next(awards, None)

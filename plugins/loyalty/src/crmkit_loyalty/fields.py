@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crmkit import NOW, Aggregate, AnyOf, Condition, Field, FieldType, Join
-from crmkit_loyalty.ledger import LARGEST, Account
+from crmkit_loyalty.ledger import COUNTED, LARGEST, Account
 from crmkit_loyalty.tables import LOTS, POSTINGS
 
 #: As `Loyalty.balance` has it: units in lots that have not expired, minus what is owed.
@@ -19,7 +19,7 @@ BALANCE = Field(
         join=Join(LOTS, "lot_id"),
         where=(
             Condition("unit", "==", "points"),
-            Condition("account", "in", (Account.ACTIVE.value, Account.DEBT.value)),
+            Condition("account", "in", tuple(account.value for account in COUNTED)),
             AnyOf(
                 [
                     Condition("account", "==", Account.DEBT.value),

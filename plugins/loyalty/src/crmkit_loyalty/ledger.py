@@ -1,12 +1,12 @@
-"""The arithmetic of the ledger: pure functions from what is held to postings that add up to zero.
+"""The values of the ledger: where units are, lots, wallets, and what moves between accounts.
 
-Over all postings of a unit: `issued = active + redeemed + clawed + expired - owed`. Whoever owes holds nothing:
-each function that leaves a debt or gives units back is followed by `settle`.
+Over all postings of a unit: `issued = pending + active + reserved + redeemed + clawed + expired - owed`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
@@ -21,15 +21,42 @@ from crmkit import Base, Order, Returned
 LARGEST = 10**15
 
 
+class Kind(StrEnum):
+    """What a transaction of the ledger is."""
+
+    EARN = "earn"  #: an award
+    GRANT = "grant"  #: units given by hand
+    OPEN = "open"  #: a balance taken over from elsewhere
+    ADJUST = "adjust"  #: a correction by hand, either way
+    CLAW_BACK = "claw-back"  #: an award taken back, in part or whole
+    REDEEM = "redeem"  #: units spent
+    RETURN = "return"  #: a redemption undone
+    RESERVE = "reserve"  #: units set aside to be spent
+    COMMIT = "commit"  #: a reservation spent
+    RELEASE = "release"  #: a reservation given up, or out of time
+    TRANSFER = "transfer"  #: units handed from one contact to another
+    ACTIVATE = "activate"  #: units whose hold has ended
+    EXPIRE = "expire"  #: units that have lapsed
+
+
 class Account(StrEnum):
     """Where units are."""
 
     ISSUANCE = "issuance"  #: where they come from: minus all that were ever granted
+    PENDING = "pending"  #: with a contact, on hold
     ACTIVE = "active"  #: with a contact, in lots
+    RESERVED = "reserved"  #: with a contact, set aside by a reservation
     DEBT = "debt"  #: minus what a contact owes because it was clawed back after it was spent
     REDEEMED = "redeemed"  #: spent
     CLAWED = "clawed"  #: taken back
     EXPIRED = "expired"  #: lapsed
+    TRANSFERRED = "transferred"  #: handed on, minus what came in: over all contacts nothing
+
+
+#: What a contact holds; the units of lots.
+HELD = (Account.PENDING, Account.ACTIVE, Account.RESERVED)
+#: What makes a balance.
+COUNTED = (*HELD, Account.DEBT)
 
 
 @attrs.frozen
@@ -57,23 +84,72 @@ class HeldLot:
         id: its id.
         contact_id: whose.
         quantity: how many there were.
-        left: how many there are.
+        active: how many there are, no longer on hold.
+        pending: how many there are on hold.
+        reserved: how many a reservation has set aside.
+        expired: how many have lapsed; known only where it matters.
         active_from: from when on they may be spent.
         expires_at: before when they must be spent.
         order_id: the order that gave them, if any.
+        qualifying: whether they count towards tiers.
+        ends_at: before when they must be spent at the latest, where their holder's inactivity is what ends them.
     """
 
     id: UUID
     contact_id: UUID
     quantity: int
-    left: int
+    active: int = 0
+    pending: int = 0
+    reserved: int = 0
+    expired: int = 0
     active_from: datetime
     expires_at: datetime
     order_id: UUID | None = None
+    qualifying: bool = True
+    ends_at: datetime | None = None
+
+    @property
+    def left(self) -> int:
+        """How many there are that nothing has set aside, on hold or not."""
+        return self.active + self.pending
 
     def spendable(self, at: datetime) -> bool:
         """Whether its units may be spent at an instant."""
         return self.active_from <= at < self.expires_at
+
+    def after(self, moved: Mapping[tuple[UUID | None, Account], int]) -> HeldLot:
+        """Return the lot once sums by lot and account are added."""
+        found = {name: moved.get((self.id, account), 0) for name, account in _KEPT.items()}
+        if not any(found.values()):
+            return self
+        return attrs.evolve(self, **{name: getattr(self, name) + amount for name, amount in found.items()})
+
+
+_KEPT = {account.value: account for account in (*HELD, Account.EXPIRED)}
+
+
+@attrs.frozen(kw_only=True)
+class Reservation:
+    """Units set aside until they are spent, given up, or out of time.
+
+    Args:
+        id: of the transaction that reserved.
+        key: the caller's.
+        contact_id: whose.
+        until: before when it must be committed.
+        parts: what was set aside, each part with its lot.
+    """
+
+    id: UUID
+    key: str
+    contact_id: UUID
+    until: datetime
+    parts: tuple[Posting, ...]
+
+    @property
+    def amount(self) -> int:
+        """How many units."""
+        return sum(part.amount for part in self.parts)
 
 
 @attrs.frozen
@@ -83,99 +159,33 @@ class Wallet:
     Args:
         lots: with what is left of each.
         owed: units owed, by the contact id under which they are owed.
+        reservations: those that nobody has ended yet.
     """
 
     lots: tuple[HeldLot, ...] = ()
     owed: Mapping[UUID, int] = attrs.field(factory=dict)
+    reservations: tuple[Reservation, ...] = ()
 
     def after(self, postings: Iterable[Posting], *new: HeldLot) -> Wallet:
         """Return the wallet as it is once the postings are made; new lots begin empty."""
-        left = {lot.id: 0 for lot in new} | {lot.id: lot.left for lot in self.lots}
+        moved: Counter[tuple[UUID | None, Account]] = Counter()
         owed = dict(self.owed)
         for posting in postings:
-            if posting.account is Account.ACTIVE and posting.lot_id is not None:
-                left[posting.lot_id] += posting.amount
-            elif posting.account is Account.DEBT:
+            moved[posting.lot_id, posting.account] += posting.amount
+            if posting.account is Account.DEBT:
                 owed[posting.contact_id] = owed.get(posting.contact_id, 0) - posting.amount
-        lots = tuple(attrs.evolve(lot, left=left[lot.id]) for lot in (*self.lots, *new))
-        return Wallet(lots, {id: amount for id, amount in owed.items() if amount})
+        lots = tuple(lot.after(moved) for lot in (*self.lots, *new))
+        return attrs.evolve(self, lots=lots, owed={id: amount for id, amount in owed.items() if amount})
 
     def spendable(self, at: datetime) -> int:
         """Return how many units may be spent at an instant; what is owed comes first."""
         held = sum(lot.left for lot in self.lots if lot.spendable(at))
         return max(0, held - sum(self.owed.values()))
 
-
-def soonest(lots: Iterable[HeldLot], amount: int) -> list[tuple[HeldLot, int]]:
-    """Return from which lots to take how much: what expires first goes first, then the lesser id.
-
-    Args:
-        lots: those that may be used.
-        amount: how many units; fewer are returned if the lots hold fewer.
-    """
-    parts = []
-    for lot in sorted(lots, key=lambda lot: (lot.expires_at, lot.id)):
-        part = min(lot.left, amount)
-        if part > 0:
-            parts.append((lot, part))
-            amount -= part
-    return parts
-
-
-def earn(lot: HeldLot) -> list[Posting]:
-    """Return the postings that fill a new lot."""
-    return [
-        Posting(Account.ISSUANCE, -lot.quantity, lot.contact_id, lot.id),
-        Posting(Account.ACTIVE, lot.quantity, lot.contact_id, lot.id),
-    ]
-
-
-def redeem(wallet: Wallet, contact_id: UUID, amount: int, at: datetime) -> list[Posting]:
-    """Return the postings that spend units, each naming its lot; the caller has checked that they are there."""
-    parts = soonest((lot for lot in wallet.lots if lot.spendable(at)), amount)
-    burns = [Posting(Account.ACTIVE, -part, lot.contact_id, lot.id) for lot, part in parts]
-    return [*burns, Posting(Account.REDEEMED, amount, contact_id)]
-
-
-def give_back(burn: Sequence[Posting]) -> list[Posting]:
-    """Return the postings that undo a redemption: exactly what was spent, to the lots it came from."""
-    spent = [p for p in burn if p.account in (Account.ACTIVE, Account.REDEEMED)]
-    return [attrs.evolve(posting, amount=-posting.amount) for posting in spent]
-
-
-def claw_back(lot: HeldLot, amount: int) -> list[Posting]:
-    """Return the postings that take units of an award back: from its own lot, the rest becomes a debt.
-
-    Args:
-        lot: the lot that the award filled.
-        amount: how many units.
-    """
-    own = min(lot.left, amount)
-    parts = (
-        Posting(Account.CLAWED, amount, lot.contact_id, lot.id),
-        Posting(Account.ACTIVE, -own, lot.contact_id, lot.id),
-        Posting(Account.DEBT, own - amount, lot.contact_id, lot.id),
-    )
-    return [posting for posting in parts if posting.amount]
-
-
-def settle(wallet: Wallet, at: datetime) -> list[Posting]:
-    """Return the postings that pay what is owed out of what is held, until either is used up."""
-    postings: list[Posting] = []
-    for contact_id in sorted(wallet.owed):
-        held = [lot for lot in wallet.lots if at < lot.expires_at]
-        parts = soonest(held, wallet.owed[contact_id])
-        paid = [
-            posting
-            for lot, part in parts
-            for posting in (
-                Posting(Account.ACTIVE, -part, lot.contact_id, lot.id),
-                Posting(Account.DEBT, part, contact_id, lot.id),
-            )
-        ]
-        wallet = wallet.after(paid)
-        postings += paid
-    return postings
+    def balance(self, at: datetime) -> int:
+        """Return what is held in lots that have not expired, minus what is owed."""
+        held = sum(lot.left + lot.reserved for lot in self.lots if at < lot.expires_at)
+        return held - sum(self.owed.values())
 
 
 def refunded_part(order: Order, returned: Mapping[str, Returned], base: Base) -> Fraction:
@@ -193,6 +203,22 @@ def refunded_part(order: Order, returned: Mapping[str, Returned], base: Base) ->
         Fraction(done.minor * counted[id], order.shares[id])
         for id, done in returned.items()
         if counted.get(id) and order.shares[id]
+    )
+    return sum(parts, Fraction(0))
+
+
+def refunded_lines(order: Order, returned: Mapping[str, Returned], lines: Mapping[str, int]) -> Fraction:
+    """Return how many of the units that lines earned go with what was given back of these lines.
+
+    Args:
+        order: as it stands.
+        returned: what all refunds so far gave back, by line id.
+        lines: units by the id of the line that earned them.
+    """
+    parts = (
+        Fraction(done.minor * lines[id], order.shares[id])
+        for id, done in returned.items()
+        if lines.get(id) and order.shares.get(id)
     )
     return sum(parts, Fraction(0))
 

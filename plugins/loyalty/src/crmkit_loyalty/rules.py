@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from fractions import Fraction
 from math import ceil, floor
 from types import MappingProxyType
@@ -11,9 +10,10 @@ from typing import Any
 
 import attrs
 
-from crmkit import Award, Base, Facts, Lot, Money, NoAward
+from crmkit import Award, Base, Facts, Money, NoAward
 from crmkit_loyalty.ledger import LARGEST
 from crmkit_loyalty.settings import LoyaltySettings, Rounding
+from crmkit_loyalty.validity import Validity
 
 
 @attrs.frozen(kw_only=True)
@@ -27,7 +27,7 @@ class PointsPerUnit:
         unit: what is granted.
         rounding: how the one rounding goes.
         cap: the most for one order; None for no cap, 0 for never.
-        lot_days: after how many days the points expire; None for never.
+        validity: when the points may be spent.
         name: names the rule in postings.
         version: as above.
     """
@@ -38,7 +38,7 @@ class PointsPerUnit:
     unit: str = "points"
     rounding: Rounding = Rounding.FLOOR
     cap: int | None = None
-    lot_days: int | None = None
+    validity: Validity = attrs.field(factory=Validity)
     name: str = "points-per-unit"
     version: int = 1
 
@@ -52,7 +52,7 @@ class PointsPerUnit:
             unit=settings.unit,
             rounding=settings.rounding,
             cap=settings.cap,
-            lot_days=settings.lot_days,
+            validity=settings.validity,
         )
 
     def evaluate(self, facts: Facts) -> Award | NoAward:
@@ -67,7 +67,9 @@ class PointsPerUnit:
         if not 1 <= points <= LARGEST:
             bound = "less than 1" if points < 1 else f"more than {LARGEST}, which is a mistake"
             return NoAward(reason=f"{describe(inputs)} comes to {points}, {bound}")
-        return Award(amount=points, unit=self.unit, base=self.base, inputs=inputs, lot=self._lot(facts))
+        return Award(
+            amount=points, unit=self.unit, base=self.base, inputs=inputs, lot=self.validity.lot(facts.at)
+        )
 
     def _inputs(self, spent: Money) -> dict[str, Any]:
         rate = self.rates.get(spent.currency, self.rate)
@@ -79,9 +81,6 @@ class PointsPerUnit:
             "rate": str(rate),
             "rounding": self.rounding.value,
         }
-
-    def _lot(self, facts: Facts) -> Lot:
-        return Lot() if self.lot_days is None else Lot(expires_at=facts.at + timedelta(days=self.lot_days))
 
 
 _ROUND: Mapping[str, Callable[[Fraction], int]] = {

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import timedelta
 from uuid import UUID
 
-from crmkit import (
-    ConfigError,
-    Event,
-    KeyConflict,
-    Lot,
-    NotFound,
-    RetryTransaction,
-    Transaction,
-    ValueRefused,
-)
-from crmkit_loyalty.entries import Entry, InsufficientPoints, Totals, entry_of
-from crmkit_loyalty.events import PointsGranted, PointsRedeemed, PointsReturned
+from crmkit import Lot, NotFound, Transaction
+from crmkit_loyalty import giving, reservations, spending
+from crmkit_loyalty.audit import faults, rebuild
+from crmkit_loyalty.configured import settings_of
+from crmkit_loyalty.entries import Entry, Totals, entry_of
 from crmkit_loyalty.explain import explain
-from crmkit_loyalty.journal import Journal, Kind
-from crmkit_loyalty.ledger import LARGEST, Account, HeldLot, Posting, earn, give_back, redeem, settle
+from crmkit_loyalty.ledger import Account, HeldLot, Kind, Reservation, Wallet
+from crmkit_loyalty.passing import passed, passing
 from crmkit_loyalty.store import Store
-from crmkit_loyalty.tables import WALLETS
-
-KEY_LIMIT = 200
 
 
 class Loyalty:
@@ -38,24 +27,27 @@ class Loyalty:
     """
 
     def __init__(self, tx: Transaction) -> None:
-        if WALLETS not in tx.crm.tables:
-            raise ConfigError("Loyalty(tx) needs the loyalty plugin: CRM(url, plugins=['loyalty'])")
+        settings_of(tx, "Loyalty")
         self._tx = tx
         self._store = Store(tx)
 
     def balance(self, contact_id: UUID, unit: str = "points") -> int:
-        """Return what a contact holds, not yet active units included, minus what it owes; it may be negative."""
+        """Return what a contact holds, on hold and reserved included, minus what it owes; it may be negative."""
         return self._store.balance(self._tx.contacts.ids(contact_id), unit, self._tx.now)
 
     def spendable(self, contact_id: UUID, unit: str = "points") -> int:
         """Return how many units a contact may spend now; whoever owes may spend nothing."""
-        return self._store.wallet(self._tx.contacts.ids(contact_id), unit).spendable(self._tx.now)
+        return self._wallet(contact_id, unit).spendable(self._tx.now)
 
     def lots(self, contact_id: UUID, unit: str = "points") -> list[HeldLot]:
         """Return the lots with units left that have not expired, in the order in which they will be spent."""
-        held = self._store.wallet(self._tx.contacts.ids(contact_id), unit).lots
-        open_ = [lot for lot in held if self._tx.now < lot.expires_at]
+        open_ = [lot for lot in self._wallet(contact_id, unit).lots if lot.left]
         return sorted(open_, key=lambda lot: (lot.expires_at, lot.id))
+
+    def reservations(self, contact_id: UUID, unit: str = "points") -> list[Reservation]:
+        """Return the reservations that may still be committed, those first that run out first."""
+        found = self._wallet(contact_id, unit).reservations
+        return sorted(found, key=lambda one: (one.until, one.id))
 
     def statement(
         self, contact_id: UUID, unit: str = "points", *, limit: int = 50, before: Entry | None = None
@@ -79,11 +71,13 @@ class Loyalty:
         return self._store.outstanding(unit, self._tx.now)
 
     def totals(self, unit: str = "points") -> Totals:
-        """Return the sums of the accounts; units that expired count as active until that is posted."""
+        """Return the sums of the accounts as they are posted."""
         sums = self._store.sums(unit)
         return Totals(
             issued=-sums.get(Account.ISSUANCE, 0),
+            pending=sums.get(Account.PENDING, 0),
             active=sums.get(Account.ACTIVE, 0),
+            reserved=sums.get(Account.RESERVED, 0),
             owed=-sums.get(Account.DEBT, 0),
             redeemed=sums.get(Account.REDEEMED, 0),
             clawed=sums.get(Account.CLAWED, 0),
@@ -104,55 +98,75 @@ class Loyalty:
 
         Raises:
             InsufficientPoints: if fewer may be spent; nothing is taken.
-            KeyConflict: if the key stands for another redemption.
+            KeyConflict: if the key stands for another redemption or reservation.
         """
-        content = {"amount": _amount(amount), "reason": reason}
-        journal = Journal(self._tx, f"redeem:{_key(key)}")
-        ids = self._tx.contacts.ids(contact_id)
-        with self._tx.sql.isolated():
-            if stored := self._again(journal, ids, unit, content):
-                return stored
-            wallet = self._store.wallet(ids, unit, locked=True)
-            spendable = wallet.spendable(journal.now)
-            if spendable < amount:
-                raise InsufficientPoints(contact_id, unit, amount, spendable)
-            postings = redeem(wallet, contact_id, amount, journal.now)
-            journal.post(Kind.REDEEM, contact_id, unit, postings, content)
-            event = PointsRedeemed(key=key, unit=unit, amount=amount, reason=reason)
-            return self._written(journal, postings, event, ids)
+        return spending.redeem(self._tx, contact_id, amount, key, reason, unit)
 
     def cancel_redemption(self, key: str) -> Entry:
         """Undo a redemption: exactly what was spent goes back to the lots it came from, once.
 
-        A repeated call returns the stored entry. Units whose lot has expired since are given back to it, and
-        cannot be spent.
+        A repeated call returns the stored entry. What comes back to a lot that has expired since has expired,
+        unless `returned_expiry` says "new".
 
         Args:
-            key: the redemption's key.
+            key: the redemption's key, or that of a reservation that was committed.
 
         Raises:
             NotFound: if there is no such redemption.
         """
-        spent = self._store.by_key(f"redeem:{_key(key)}", locked=True)
-        if spent is None:
-            raise NotFound(f"there is no redemption with the key {key!r}")
-        contact_id, unit = spent["contact_id"], spent["unit"]
-        content = {"amount": spent["content"]["amount"], "redemption": str(spent["id"])}
-        journal = Journal(self._tx, f"return:{key}")
-        returned = give_back(self._store.postings_of(spent["id"]))
-        # its lots may belong to somebody with whom the contact was merged when it spent them
-        people = {self._tx.contacts.ids(id) for id in {contact_id, *(p.contact_id for p in returned)}}
-        ids = tuple(id for family in people for id in family)
-        with self._tx.sql.isolated():
-            if stored := self._again(journal, ids, unit, content):
-                return stored
-            for family in sorted(people):
-                theirs = [posting for posting in returned if posting.contact_id in family]
-                wallet = self._store.wallet(family, unit, locked=True, emptied=True).after(theirs)
-                returned += settle(wallet, journal.now)
-            journal.post(Kind.RETURN, contact_id, unit, returned, content)
-            event = PointsReturned(key=key, unit=unit, amount=content["amount"])
-            return self._written(journal, returned, event, ids)
+        return spending.cancel_redemption(self._tx, key)
+
+    def reserve(
+        self,
+        contact_id: UUID,
+        amount: int,
+        key: str,
+        ttl: timedelta,
+        reason: str = "",
+        *,
+        unit: str = "points",
+    ) -> Entry:
+        """Set units aside for a redemption that is to be committed; a repeated call returns the stored entry.
+
+        They stay part of the balance, and nobody else may spend them.
+
+        Args:
+            contact_id: whose.
+            amount: how many, from 1 on.
+            key: names this redemption for ever: the same names as those of `redeem`.
+            ttl: for how long, in whole seconds; then they are free again.
+            reason: the shop's words.
+            unit: of which unit.
+
+        Raises:
+            InsufficientPoints: if fewer may be spent.
+            KeyConflict: if the key stands for another redemption or reservation.
+        """
+        return reservations.reserve(self._tx, contact_id, amount, key, ttl, reason, unit)
+
+    def commit(self, key: str) -> Entry:
+        """Spend what was reserved; a repeated call returns the stored entry.
+
+        Args:
+            key: the reservation's.
+
+        Raises:
+            NotFound: if there is no such reservation.
+            ReservationEnded: if it was released, or its time is over.
+        """
+        return reservations.commit(self._tx, key)
+
+    def release(self, key: str) -> Entry:
+        """Give up what was reserved; called again, or after its time, it returns the stored entry.
+
+        Args:
+            key: the reservation's.
+
+        Raises:
+            NotFound: if there is no such reservation.
+            ReservationEnded: if it was committed.
+        """
+        return reservations.release(self._tx, key)
 
     def grant(
         self,
@@ -178,22 +192,77 @@ class Loyalty:
             NotFound: if there is no such contact.
             KeyConflict: if the key stands for another grant.
         """
-        ids = self._tx.contacts.ids(self._tx.contacts.get(contact_id).id)
-        journal = Journal(self._tx, f"grant:{_key(key)}")
-        new = journal.new_lot(contact_id, _amount(amount), lot)
-        content = {
-            "amount": amount,
-            "reason": reason,
-            "lot": [str(lot.active_from or ""), str(lot.expires_at)],
-        }
-        with self._tx.sql.isolated():
-            if stored := self._again(journal, ids, unit, content):
-                return stored
-            wallet = self._store.wallet(ids, unit, locked=True).after(earn(new), new)
-            postings = [*earn(new), *settle(wallet, journal.now)]
-            journal.post(Kind.GRANT, contact_id, unit, postings, content, lot=new)
-            event = PointsGranted(key=key, unit=unit, amount=amount, reason=reason)
-            return self._written(journal, postings, event, ids)
+        return giving.give(self._tx, Kind.GRANT, contact_id, amount, key, reason, unit, lot)
+
+    def open(
+        self,
+        contact_id: UUID,
+        amount: int,
+        key: str,
+        reason: str = "",
+        *,
+        unit: str = "points",
+        lot: Lot = Lot(),  # noqa: B008 - frozen
+    ) -> Entry:
+        """Take over a balance from another programme; arguments and errors are those of `grant`."""
+        return giving.give(self._tx, Kind.OPEN, contact_id, amount, key, reason, unit, lot)
+
+    def adjust(
+        self,
+        contact_id: UUID,
+        amount: int,
+        key: str,
+        reason: str,
+        *,
+        unit: str = "points",
+        lot: Lot = Lot(),  # noqa: B008 - frozen
+    ) -> Entry:
+        """Correct a balance by hand; the transaction's actor is recorded. A repeated call returns the stored entry.
+
+        Args:
+            contact_id: whose.
+            amount: how many units come in, or minus those that go.
+            key: names this adjustment for ever.
+            reason: why, in words.
+            unit: of which unit.
+            lot: when units that come in may be spent.
+
+        Raises:
+            NotFound: if there is no such contact.
+            InsufficientPoints: if more are to go than may be spent, and `negative_adjustments` is "held".
+            KeyConflict: if the key stands for another adjustment, or one by another actor.
+        """
+        return giving.adjust(self._tx, contact_id, amount, key, reason, unit, lot)
+
+    def transfer(
+        self,
+        contact_id: UUID,
+        to: UUID,
+        amount: int,
+        key: str,
+        reason: str = "",
+        *,
+        unit: str = "points",
+    ) -> Entry:
+        """Hand units to another contact, those that expire soonest first; they expire there when they would have.
+
+        A repeated call returns the stored entry.
+
+        Args:
+            contact_id: who has them.
+            to: who gets them.
+            amount: how many, from 1 on.
+            key: names this transfer for ever.
+            reason: the shop's words.
+            unit: of which unit.
+
+        Raises:
+            InsufficientPoints: if fewer may be spent.
+            NotFound: if there is no such contact as `to`.
+            ValueRefused: if both are one contact.
+            KeyConflict: if the key stands for another transfer.
+        """
+        return giving.transfer(self._tx, contact_id, to, amount, key, reason, unit)
 
     def explain(self, key: str) -> str:
         """Return in words how an entry came about, its arithmetic computed again from the recorded inputs.
@@ -209,53 +278,20 @@ class Loyalty:
             raise NotFound(f"the ledger has no transaction with the key {key!r}")
         return explain(self._tx, row, self._store.postings_of(row["id"]))
 
-    def _again(
-        self, journal: Journal, ids: Sequence[UUID], unit: str, content: Mapping[str, Any]
-    ) -> Entry | None:
-        self._store.lock(ids, [unit])
-        return self._stored(journal.key, ids, unit, content)
+    def verify(self) -> list[str]:
+        """Return what is wrong with the ledger, one text each; it reads all of it."""
+        return faults(self._tx)
 
-    def _written(
-        self, journal: Journal, postings: Sequence[Posting], event: Event, ids: Sequence[UUID]
-    ) -> Entry:
-        given = entry_of(journal.first, _change(postings))
-        if journal.claim():
-            journal.tell(event, given.contact_id)
-            return given
-        stored = self._stored(given.key, ids, given.unit, given.content, locked=True)
-        if stored is None:
-            raise RetryTransaction(
-                f"key {given.key!r} was written by a transaction that this one cannot see yet"
-            )
-        return stored
+    def rebuild(self, contact_id: UUID, unit: str = "points") -> int:
+        """Set up anew what is kept beside a contact's postings: the timers of its lots and reservations.
 
-    def _stored(
-        self, key: str, ids: Sequence[UUID], unit: str, content: Mapping[str, Any], *, locked: bool = False
-    ) -> Entry | None:
-        row = self._store.by_key(key, locked=locked)
-        if row is None:
-            return None
-        found = entry_of(row, _change(self._store.postings_of(row["id"])))
-        if "reason" not in found.content:  # the contact was erased, and the shop's words with it
-            content = {name: value for name, value in content.items() if name != "reason"}
-        if found.contact_id not in ids or found.unit != unit or found.content != content:
-            raise KeyConflict(
-                key, stored=found, given={"contact_id": ids[0], "unit": unit, "content": content}
-            )
-        return found
+        Args:
+            contact_id: whose.
+            unit: of which unit.
+        """
+        return rebuild(self._tx, contact_id, unit)
 
-
-def _change(postings: Sequence[Posting]) -> int:
-    return sum(p.amount for p in postings if p.account in (Account.ACTIVE, Account.DEBT))
-
-
-def _amount(value: object) -> int:
-    if type(value) is not int or not 1 <= value <= LARGEST:
-        raise ValueRefused(f"amount is {value!r}; it must be a whole number from 1 to {LARGEST}")
-    return value
-
-
-def _key(value: object) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= KEY_LIMIT:
-        raise ValueRefused(f"key is {value!r}; it must be a text of 1 to {KEY_LIMIT} characters")
-    return value
+    def _wallet(self, contact_id: UUID, unit: str) -> Wallet:
+        """The wallet as time has made it, whether or not that is posted."""
+        wallet = self._store.wallet(self._tx.contacts.ids(contact_id), unit)
+        return passed(wallet, passing(wallet, self._tx.now))

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import attrs
-from sqlalchemy import Executable, Select, Table, and_, bindparam, func, or_, select
+from sqlalchemy import (
+    Executable,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from crmkit import Transaction
-from crmkit_loyalty.ledger import Account
-from crmkit_loyalty.tables import LOTS, POSTINGS, TRANSACTIONS, WALLETS
-
-_HELD = (Account.ACTIVE, Account.DEBT)
+from crmkit_loyalty.ledger import COUNTED, HELD, Account, Kind
+from crmkit_loyalty.tables import LOTS, POSTINGS, TIMERS, TRANSACTIONS, WALLETS
 
 
 @attrs.frozen(eq=False)
@@ -25,6 +35,7 @@ class Statements:
         transactions: what was done.
         lots: units with one validity.
         postings: what each transaction moved.
+        timers: what time is going to do.
         database: sqlite, postgresql or mariadb.
     """
 
@@ -32,13 +43,21 @@ class Statements:
     transactions: Table
     lots: Table
     postings: Table
+    timers: Table
     database: str
 
     @classmethod
     def of(cls, tx: Transaction) -> Statements:
         """Return the builder for a transaction's tables and database."""
         tables = tx.crm.tables
-        return cls(tables[WALLETS], tables[TRANSACTIONS], tables[LOTS], tables[POSTINGS], tx.sql.database)
+        return cls(
+            tables[WALLETS],
+            tables[TRANSACTIONS],
+            tables[LOTS],
+            tables[POSTINGS],
+            tables[TIMERS],
+            tx.sql.database,
+        )
 
     def get(self, name: str, build: Callable[[Statements], Any]) -> Any:
         """Return the statement of that name, built by `build` at the first time."""
@@ -88,13 +107,15 @@ class Statements:
             lots.active_from,
             lots.expires_at,
             lots.subject_id,
+            lots.qualifying,
         )
-        statement = select(*columns, func.sum(p.amount).label("left"))
+        kept = [func.sum(case((p.account == one, p.amount), else_=0)).label(one.value) for one in HELD]
+        statement = select(*columns, *kept)
         statement = statement.select_from(self.postings.join(self.lots, lots.id == p.lot_id))
-        return statement.where(self._in(Account.ACTIVE, count)).group_by(*columns)
+        return statement.where(self._mine(count), p.account.in_(HELD)).group_by(*columns)
 
     def held(self, count: int) -> Select[Any]:
-        """Read the lots that have something left."""
+        """Read the lots that have something left, set aside or not."""
         return self.every(count).having(func.sum(self.postings.c.amount) > 0)
 
     def owed(self, count: int) -> Select[Any]:
@@ -103,26 +124,64 @@ class Statements:
         statement = select(p.contact_id, func.sum(p.amount).label("amount"))
         return statement.where(self._in(Account.DEBT, count)).group_by(p.contact_id)
 
-    def clawed(self, count: int) -> Select[Any]:
-        """Read what was clawed back, by the lot of the award."""
+    def gone(self, count: int) -> Select[Any]:
+        """Read what was clawed back and what has lapsed, by the lot of the award."""
         p = self.postings.c
-        statement = select(p.lot_id, func.sum(p.amount).label("amount"))
-        return statement.where(self._in(Account.CLAWED, count)).group_by(p.lot_id)
+        statement = select(p.lot_id, p.account, func.sum(p.amount).label("amount"))
+        gone = p.account.in_((Account.CLAWED, Account.EXPIRED)), p.lot_id.is_not(None)
+        return statement.where(self._mine(count), *gone).group_by(p.lot_id, p.account)
+
+    def open(self, count: int) -> Select[Any]:
+        """Read the reservations that have lots of these contacts and that nobody has ended, part by part."""
+        p, c, timers = self.postings.c, self.transactions.c, self.timers.c
+        aside = self.postings.alias("aside")
+        mine = select(p.transaction_id).where(self._in(Account.RESERVED, count)).distinct().subquery()
+        joined = (
+            mine.join(self.timers, and_(timers.id == mine.c.transaction_id, timers.kind == Kind.RELEASE))
+            .join(self.transactions, c.id == timers.id)
+            .join(aside, and_(aside.c.transaction_id == c.id, aside.c.account == Account.RESERVED))
+        )
+        part = (aside.c.amount, aside.c.contact_id.label("of"), aside.c.lot_id)
+        return (
+            select(c.id, c.key, c.contact_id, timers.at, *part).select_from(joined).order_by(c.id, aside.c.n)
+        )
+
+    def active_at(self, count: int, kinds: Collection[Kind]) -> Select[Any]:
+        """Read when a contact last did something of some kinds."""
+        c = self.transactions.c
+        mine = _any(c.contact_id, count), c.unit == bindparam("unit"), c.kind.in_(sorted(kinds))
+        return select(c.effective_at).where(*mine).order_by(c.effective_at.desc(), c.id.desc()).limit(1)
+
+    def due(self) -> Select[Any]:
+        """Read the timers that are due, the first ones first."""
+        timers, at = self.timers.c, bindparam("now", type_=self.timers.c.at.type)
+        statement = select(self.timers).where(timers.at <= at).order_by(timers.at, timers.id)
+        return statement.limit(bindparam("limit"))
+
+    def stop(self) -> Executable:
+        """Delete a timer."""
+        timers = self.timers.c
+        return delete(self.timers).where(timers.id == bindparam("timer"), timers.kind == bindparam("what"))
+
+    def defer(self) -> Executable:
+        """Set a timer to a later instant."""
+        timers = self.timers.c
+        which = timers.id == bindparam("timer"), timers.kind == bindparam("what")
+        return update(self.timers).where(*which).values(at=bindparam("later", type_=timers.at.type))
 
     def balance(self, count: int) -> Select[Any]:
         """Sum lots that have not expired, and debts."""
         p, lots = self.postings.c, self.lots
         live = or_(p.account == Account.DEBT, lots.c.expires_at > bindparam("at"))
-        mine = and_(_any(p.contact_id, count), p.unit == bindparam("unit"), p.account.in_(_HELD))
         statement = select(func.sum(p.amount)).select_from(
             self.postings.outerjoin(lots, lots.c.id == p.lot_id)
         )
-        return statement.where(mine, live)
+        return statement.where(self._mine(count), p.account.in_(COUNTED), live)
 
     def outstanding(self) -> Select[Any]:
         """Sum everybody's lots that have not expired."""
         p, lots = self.postings.c, self.lots
-        live = and_(p.account == Account.ACTIVE, lots.c.expires_at > bindparam("at"))
+        live = and_(p.account.in_(HELD), lots.c.expires_at > bindparam("at"))
         statement = select(func.sum(p.amount)).select_from(self.postings.join(lots, lots.c.id == p.lot_id))
         return statement.where(p.unit == bindparam("unit"), live)
 
@@ -141,7 +200,7 @@ class Statements:
             crossed: whether lots of the contact may have been spent by another one, with which it was merged once.
         """
         c, p = self.transactions.c, self.postings.c
-        mine = and_(p.transaction_id == c.id, p.account.in_(_HELD), _any(p.contact_id, count))
+        mine = and_(p.transaction_id == c.id, p.account.in_(COUNTED), _any(p.contact_id, count))
         change = select(func.coalesce(func.sum(p.amount), 0)).where(mine).scalar_subquery()
         statement = select(self.transactions, change.label("change"))
         if crossed:
@@ -157,9 +216,7 @@ class Statements:
     def _touched(self, count: int) -> Any:
         c, p = self.transactions.c, self.postings.c
         own = select(c.id.label("id")).where(_any(c.contact_id, count), c.unit == bindparam("unit"))
-        theirs = select(p.transaction_id.label("id")).where(
-            _any(p.contact_id, count), p.unit == bindparam("unit"), p.account.in_(_HELD)
-        )
+        theirs = select(p.transaction_id.label("id")).where(self._mine(count), p.account.in_(COUNTED))
         return own.union(theirs)
 
     def latest(self, statement: Select[Any]) -> Select[Any]:
@@ -168,8 +225,11 @@ class Statements:
         return statement.with_for_update(read=True) if self.database == "mariadb" else statement
 
     def _in(self, account: Account, count: int) -> Any:
+        return and_(self._mine(count), self.postings.c.account == account)
+
+    def _mine(self, count: int) -> Any:
         p = self.postings.c
-        return and_(_any(p.contact_id, count), p.unit == bindparam("unit"), p.account == account)
+        return and_(_any(p.contact_id, count), p.unit == bindparam("unit"))
 
 
 def _any(column: Any, count: int) -> Any:

@@ -10,7 +10,9 @@ from uuid import UUID
 from sqlalchemy import Select
 
 from crmkit import Transaction
-from crmkit_loyalty.ledger import Account, HeldLot, Posting, Wallet
+from crmkit_loyalty.configured import settings_of
+from crmkit_loyalty.ledger import Account, HeldLot, Kind, Posting, Reservation, Wallet
+from crmkit_loyalty.passing import unused
 from crmkit_loyalty.statements import Statements
 
 Row = Mapping[str, Any]
@@ -26,6 +28,7 @@ class Store:
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
         self._statements = Statements.of(tx)
+        self._settings = settings_of(tx, "Loyalty")
 
     def lock(self, contact_ids: Iterable[UUID], units: Collection[str]) -> bool:
         """Lock wallets in order until the transaction ends; say whether any of them existed before.
@@ -44,11 +47,18 @@ class Store:
                 existed |= (done.rowcount if self._tx.sql.database == "mariadb" else done.scalar_one()) > 1
         return existed
 
-    def write(self, transactions: Sequence[Row], lots: Sequence[Row], postings: Sequence[Row]) -> None:
+    def write(
+        self,
+        transactions: Sequence[Row],
+        lots: Sequence[Row],
+        postings: Sequence[Row],
+        timers: Sequence[Row] = (),
+    ) -> None:
         """Insert rows; the transactions' keys are known to be new, or the caller is wrong."""
         self._tx.sql.insert(self._statements.transactions, transactions)
         self._tx.sql.insert(self._statements.lots, lots)
         self._tx.sql.insert(self._statements.postings, postings)
+        self._tx.sql.insert(self._statements.timers, timers)
 
     def claim(self, transaction: Row) -> bool:
         """Insert a transaction unless its key is taken; say whether it was inserted."""
@@ -82,22 +92,65 @@ class Store:
             emptied: whether lots with nothing left are wanted as well.
         """
         build = Statements.every if emptied else Statements.held
-        rows = self._fold(build, contact_ids, unit, locked)
-        lots = tuple(held_lot(row, left=row["left"]) for row in rows)
-        return Wallet(lots, self.owed(contact_ids, unit, locked=locked))
+        lots = tuple(held_lot(row) for row in self._fold(build, contact_ids, unit, locked))
+        if self._settings.inactivity_days is not None:
+            active_at = self._active_at(contact_ids, unit, locked)
+            lots = unused(lots, active_at, self._settings.inactivity_days)
+        aside = any(lot.reserved for lot in lots)
+        reservations = self._reservations(contact_ids, unit, locked) if aside else ()
+        return Wallet(lots, self.owed(contact_ids, unit, locked=locked), reservations)
+
+    def _active_at(self, contact_ids: Sequence[UUID], unit: str, locked: bool) -> datetime | None:
+        def build(statements: Statements, count: int) -> Select[Any]:
+            return statements.active_at(count, self._settings.activity)
+
+        rows = self._fold(build, contact_ids, unit, locked, f"active {sorted(self._settings.activity)}")
+        return rows[0]["effective_at"] if rows else None
+
+    def _reservations(self, contact_ids: Sequence[UUID], unit: str, locked: bool) -> tuple[Reservation, ...]:
+        found: dict[UUID, list[Row]] = {}
+        for row in self._fold(Statements.open, contact_ids, unit, locked):
+            found.setdefault(row["id"], []).append(row)
+        return tuple(_reservation(rows) for rows in found.values())
 
     def owed(self, contact_ids: Sequence[UUID], unit: str, *, locked: bool = False) -> dict[UUID, int]:
         """Return what is owed under each of some ids; those that owe nothing are left out."""
         rows = self._fold(Statements.owed, contact_ids, unit, locked)
         return {row["contact_id"]: -row["amount"] for row in rows if row["amount"]}
 
-    def clawed(self, contact_ids: Sequence[UUID], unit: str) -> dict[UUID, int]:
-        """Return what was clawed back so far, by the lot of the award; the wallets are locked."""
-        rows = self._fold(Statements.clawed, contact_ids, unit, True)
-        return {row["lot_id"]: row["amount"] for row in rows}
+    def gone(self, contact_ids: Sequence[UUID], unit: str) -> dict[tuple[UUID, Account], int]:
+        """Return what was clawed back and what has lapsed, by the lot of the award; the wallets are locked."""
+        rows = self._fold(Statements.gone, contact_ids, unit, True)
+        return {(row["lot_id"], Account(row["account"])): row["amount"] for row in rows}
+
+    def due(self, limit: int) -> list[Row]:
+        """Return the first timers that are due.
+
+        Args:
+            limit: at most how many.
+        """
+        return self._rows("due", Statements.due, {"now": self._tx.now, "limit": limit})
+
+    def stop(self, timers: Iterable[tuple[UUID, Kind]]) -> int:
+        """Delete timers, by id and kind; return how many there were."""
+        statement = self._statements.get("stop", Statements.stop)
+        given = [{"timer": id, "what": kind} for id, kind in timers]
+        return sum(self._tx.sql.execute(statement, one).rowcount for one in given)
+
+    def defer(self, id: UUID, kind: Kind, at: datetime) -> None:
+        """Set a timer to a later instant."""
+        statement = self._statements.get("defer", Statements.defer)
+        self._tx.sql.execute(statement, {"timer": id, "what": kind, "later": at})
+
+    def remind(self, timers: Iterable[Row]) -> None:
+        """Add timers, but for those that there are."""
+        for timer in timers:
+            self._tx.sql.claim(self._statements.timers, timer)
 
     def balance(self, contact_ids: Sequence[UUID], unit: str, at: datetime) -> int:
         """Return the units in lots that have not expired, minus what is owed."""
+        if self._settings.inactivity_days is not None:
+            return self.wallet(contact_ids, unit).balance(at)
         count = len(contact_ids)
         return self._sum(
             f"balance {count}", lambda s: s.balance(count), {"unit": unit, "at": at, **_ids(contact_ids)}
@@ -138,13 +191,19 @@ class Store:
         )
 
     def _fold(
-        self, build: Callable[[Statements, int], Select[Any]], ids: Sequence[UUID], unit: str, locked: bool
+        self,
+        build: Callable[[Statements, int], Select[Any]],
+        ids: Sequence[UUID],
+        unit: str,
+        locked: bool,
+        name: str = "",
     ) -> list[Row]:
         def made(statements: Statements) -> Select[Any]:
             statement = build(statements, len(ids))
             return statements.latest(statement) if locked else statement
 
-        return self._rows(f"{build.__name__} {len(ids)} {locked}", made, {"unit": unit, **_ids(ids)})
+        name = name or build.__name__
+        return self._rows(f"{name} {len(ids)} {locked}", made, {"unit": unit, **_ids(ids)})
 
     def _rows(self, name: str, build: Callable[[Statements], Any], values: Row) -> list[Row]:
         result = self._tx.sql.execute(self._statements.get(name, build), values)
@@ -154,16 +213,31 @@ class Store:
         return self._tx.sql.execute(self._statements.get(name, build), values).scalar() or 0
 
 
-def held_lot(row: Row, *, left: int = 0) -> HeldLot:
-    """Return the lot that a row describes."""
+def held_lot(row: Row) -> HeldLot:
+    """Return the lot that a row describes, with what the row has of it."""
     return HeldLot(
         id=row["id"],
         contact_id=row["contact_id"],
         quantity=row["quantity"],
-        left=left,
         active_from=row["active_from"],
         expires_at=row["expires_at"],
         order_id=row["subject_id"],
+        qualifying=bool(row["qualifying"]),
+        active=int(row.get(Account.ACTIVE, 0)),
+        pending=int(row.get(Account.PENDING, 0)),
+        reserved=int(row.get(Account.RESERVED, 0)),
+    )
+
+
+def _reservation(rows: Sequence[Row]) -> Reservation:
+    first = rows[0]
+    parts = (Posting(Account.RESERVED, row["amount"], row["of"], row["lot_id"]) for row in rows)
+    return Reservation(
+        id=first["id"],
+        key=first["key"].removeprefix("redeem:"),
+        contact_id=first["contact_id"],
+        until=first["at"],
+        parts=tuple(parts),
     )
 
 

@@ -1,4 +1,7 @@
-"""The ledger's tables: rows are only ever inserted, but for the count of a wallet's revisions."""
+"""The ledger's tables: transactions, lots and postings are only ever inserted.
+
+A wallet's count of revisions and the timers are no part of the ledger: they lock, and they remind.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from typing import Any
 from sqlalchemy import MetaData, PrimaryKeyConstraint
 
 from crmkit.sql import Id, Instant, Json, Minor, Text, column, index, table, unique
+from crmkit_loyalty import usage
 
-WALLETS, TRANSACTIONS, LOTS, POSTINGS = (
-    f"loyalty_{name}" for name in ("wallets", "transactions", "lots", "postings")
+WALLETS, TRANSACTIONS, LOTS, POSTINGS, TIMERS = (
+    f"loyalty_{name}" for name in ("wallets", "transactions", "lots", "postings", "timers")
 )
 
 
@@ -66,6 +70,8 @@ def _holdings(metadata: MetaData) -> None:
         column("subject_id", Id(), null=True),
         column("active_from", Instant()),
         column("expires_at", Instant()),
+        # whether its units count towards tiers: 1 or 0
+        column("qualifying", Minor()),
         PrimaryKeyConstraint("id"),
         index("subject", "subject_id"),
     )
@@ -81,4 +87,24 @@ def _holdings(metadata: MetaData) -> None:
         column("amount", Minor()),
         PrimaryKeyConstraint("transaction_id", "n"),
         index("wallet", "contact_id", "unit", "account", "lot_id", "amount"),
+    )
+    _timers(metadata)
+    usage.define_tables(metadata)
+
+
+def _timers(metadata: MetaData) -> None:
+    """What time is going to do: a row goes once it is done, and all of them follow from the ledger."""
+    table(
+        metadata,
+        TIMERS,
+        # of a lot, or of the transaction that reserved
+        column("id", Id()),
+        # activate, expire or release
+        column("kind", Text(20)),
+        column("contact_id", Id(), holds="subject"),
+        column("unit", Text(30)),
+        column("at", Instant()),
+        PrimaryKeyConstraint("id", "kind"),
+        index("due", "at", "id"),
+        index("wallet", "contact_id", "unit"),
     )

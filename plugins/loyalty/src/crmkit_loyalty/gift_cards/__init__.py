@@ -1,0 +1,1 @@
+"""Gift cards: money that a code stands for."""

@@ -1,0 +1,1 @@
+"""Membership: since when somebody takes part, under which number, with which benefits."""

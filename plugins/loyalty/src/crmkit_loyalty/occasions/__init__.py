@@ -1,0 +1,1 @@
+"""Days that come round: birthdays of members, and of their memberships."""
