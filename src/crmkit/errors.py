@@ -3,6 +3,7 @@
 CrmkitError
 ├── ConfigError              the CRM cannot be built as asked
 │   ├── SettingsError        a setting is unknown, missing or wrong
+│   ├── ProgrammeError       a programme of reward rules does not say what can be done; names file, rule and key
 │   └── PluginError          a plugin is at fault; names plugin, distribution and version
 │       ├── PluginNotFound   no installed plugin has that name
 │       ├── PluginLoadError  importing or constructing it failed
@@ -43,6 +44,10 @@ class ConfigError(CrmkitError):
 
 class SettingsError(ConfigError):
     """A setting is unknown, missing or wrong."""
+
+
+class ProgrammeError(ConfigError):
+    """A programme of reward rules is wrong; the message names the file, the rule, the key and its value."""
 
 
 class PluginError(ConfigError):

@@ -226,6 +226,7 @@ class Hand:
                     "subject_id": cause["subject_id"],
                     "active_from": at,
                     "expires_at": END_OF_TIME,
+                    "qualifying": 1,
                 }
             )
             for n, account, whose, amount in (

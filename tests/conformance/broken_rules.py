@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from crmkit import Award, Base, Facts, LineKind, Money, NoAward
+from crmkit import Award, Base, Facts, Limit, LineKind, Money, NoAward, Per
 from crmkit.testing import RewardRuleSuite
 
 _seen: list[str] = []
@@ -142,6 +142,33 @@ class Forgetful:
         return Award(amount=1 + self.turn % 2)
 
 
+def gives_ten_per_order(facts: Facts) -> Award:
+    return Award(amount=10)
+
+
+@attrs.define(eq=False)
+class LimitsTheWrongThing:
+    """Means fifty a day, and says fifty for one order."""
+
+    name: str = "limits-the-wrong-thing"
+    version: int = 1
+    limits: tuple[Limit, ...] = (Limit(per=Per.EVENT, units=50),)
+
+    def evaluate(self, facts: Facts) -> Award:
+        return Award(amount=goods(facts) // 100)
+
+
+def pays_a_bonus_at_fifty(facts: Facts) -> Award | NoAward:
+    spent = goods(facts)
+    return Award(amount=100) if spent >= 5000 else NoAward(reason=f"{spent} is below 5000")
+
+
+def doubles_coffee_and_forgets_the_lines(facts: Facts) -> Award:
+    shares = facts.order.base_shares(Base.GOODS)
+    coffee = {line.id for line in facts.order.lines if line.category == "coffee"}
+    return Award(amount=sum(share * (2 if id in coffee else 1) for id, share in shares.items()) // 100)
+
+
 #: Each broken rule with the claims made for it, the law that must find it, and a word that must be said.
 RULES: tuple[tuple[Callable[..., Any], dict[str, Any], int, str], ...] = (
     (rolls_dice, {}, 14, "random."),
@@ -169,6 +196,15 @@ RULES: tuple[tuple[Callable[..., Any], dict[str, Any], int, str], ...] = (
     (needs_a_threshold_with_shipping, {}, 17, "no award"),
     (counts_tax, {"base": "net"}, 17, "of tax"),
     (names_another_base, {"base": "net"}, 17, "base='goods'"),
+    (gives_ten_per_order, {"max_per_day": 50}, 24, "60 points in 6 orders of one day"),
+    (LimitsTheWrongThing(), {"max_per_day": 50}, 24, "orders of one day"),  # type: ignore[arg-type]
+    (pays_a_bonus_at_fifty, {"refund": "proportional"}, 43, "are kept when that line is returned"),
+    (
+        doubles_coffee_and_forgets_the_lines,
+        {"refund": "proportional"},
+        43,
+        "are kept when that line is returned",
+    ),
 )
 
 

@@ -130,9 +130,7 @@ def test_a_store_that_breaks_nothing_keeps_its_laws() -> None:
 def test_a_failing_order_is_shown_as_small_as_it_can_be() -> None:
     rule, claims, number, _ = next(one for one in RULES if one[0] is divides_by_zero)
     (found,) = broken_laws(suite_for(rule, claims), number)
-    assert "Order('A1', [OrderLine('TEA', 1, Money(0, 'EUR'))], placed_at=datetime(2026, 1, 15, 12" in str(
-        found
-    )
+    assert "[OrderLine('TEA', 1, Money(0, 'EUR'))]" in str(found)
 
 
 def test_each_law_has_been_seen_to_fail() -> None:

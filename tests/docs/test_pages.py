@@ -8,12 +8,13 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from itertools import zip_longest
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from docs.markdown import PAGES, ROOT, Block, anchors, blocks, commands, links, name
 
@@ -89,6 +90,17 @@ def runs(words: list[str]) -> bool:
     return main([*words, "--help"]) == 0
 
 
+@pytest.fixture
+def the_same_examples() -> Iterator[None]:
+    """Let Hypothesis try the same each time, so that a page can show what it finds."""
+    before = settings()
+    settings.load_profile("ci")
+    yield
+    settings.register_profile("before", before)
+    settings.load_profile("before")
+
+
+@pytest.mark.usefixtures("the_same_examples")
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=name)
 def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -302,9 +302,15 @@ def carried_over(crm: CRM, other: CRM, format: str) -> None:
 
 
 def worst() -> list[Someone]:
-    """Two people whose cells are formulas, and who are related, as each of them says."""
+    """Two people whose cells are formulas or begin with apostrophes, and who are related, as each of them says."""
     one, other = (
-        Contact(id=UUID(int=n), name="=1", given_name="'=1", points=[ContactPoint.email(f"p{n}@example.com")])
+        Contact(
+            id=UUID(int=n),
+            name="=1",
+            given_name="'=1",
+            family_name="'a",
+            points=[ContactPoint.email(f"p{n}@example.com")],
+        )
         for n in (1, 2)
     )
     related = {"source": "=1", "began_on": None, "ended": None}

@@ -30,6 +30,7 @@ from crmkit.expressions import (
     parse,
     syntax,
 )
+from crmkit.testing import strategies
 
 Facts = Mapping[str, object]
 Predicate = Callable[[Facts], object]
@@ -57,103 +58,8 @@ DATES = ("2024-02-29", "1990-12-31", "0001-01-01")
 INSTANTS = ("2026-03-01T12:00:00+00:00", "2026-03-01T12:00:00.000001+00:00", "1999-12-31T23:59:59+00:00")
 
 
-# Expressions: well-typed texts over FIELDS.
-
-
-def named(*types: FieldType) -> list[str]:
-    """Return the names of the fields of the types."""
-    return [name for name, field in FIELDS.items() if field.type in types]
-
-
-def either(*types: FieldType) -> st.SearchStrategy[str]:
-    """Return a strategy for operands of one type: fields, literals, and for numbers arithmetic."""
-    return st.one_of(st.sampled_from(named(*types)), LITERALS[types[0]])
-
-
-LITERALS: dict[FieldType, st.SearchStrategy[str]] = {
-    FieldType.INTEGER: st.sampled_from(
-        ["0", "1", "3", "99", "100", "101", "-1", "-50", "2.5", "7.00", "0.01"]
-    ),
-    FieldType.TEXT: st.sampled_from([repr(text) for text in TEXTS]),
-    FieldType.DATE: st.sampled_from([f'date("{date}")' for date in DATES]),
-    FieldType.INSTANT: st.sampled_from([f'instant("{instant}")' for instant in INSTANTS]),
-    FieldType.BOOLEAN: st.sampled_from(["True", "False"]),
-}
-
-
-def sums(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Return a strategy for arithmetic over operands."""
-    return st.one_of(
-        st.builds("({} {} {})".format, inner, st.sampled_from("+-*"), inner), st.builds("-{}".format, inner)
-    )
-
-
-ATOM = either(*NUMBERS)
-CALLED = st.sampled_from(
-    ["month(born)", "day(today)", "days_between(born, today)", "days_between(seen, now)"]
-)
-NUMBER = st.one_of(ATOM, CALLED, sums(ATOM), sums(st.one_of(ATOM, sums(ATOM))))
-ORDER = st.sampled_from(["==", "!=", "<", "<=", ">", ">="])
-IN = st.sampled_from(["in", "not in"])
-OPERANDS = {
-    FieldType.INTEGER: NUMBER,
-    **{type_: either(type_) for type_ in (FieldType.TEXT, FieldType.DATE, FieldType.INSTANT)},
-}
-
-
-def listed(type_: FieldType) -> st.SearchStrategy[str]:
-    """Return a strategy for literal lists of a type."""
-    return st.lists(LITERALS[type_], min_size=1, max_size=4).map(lambda items: f"[{', '.join(items)}]")
-
-
-def of_any_type(make: Callable[[FieldType], st.SearchStrategy[str]]) -> st.SearchStrategy[str]:
-    """Return a strategy that draws the type first, so that each is as likely as the others."""
-    return st.sampled_from(list(OPERANDS)).flatmap(make)
-
-
-def field_and_literal(type_: FieldType) -> st.SearchStrategy[str]:
-    """Return a strategy for the comparison that people write most, for which compiled code has a shortcut."""
-    types = NUMBERS if type_ in NUMBERS else (type_,)
-    return st.builds("{} {} {}".format, st.sampled_from(named(*types)), ORDER, LITERALS[type_])
-
-
-SHAPES: dict[str, st.SearchStrategy[str]] = {
-    "short": of_any_type(field_and_literal),
-    "short again": of_any_type(field_and_literal),
-    "plain": of_any_type(lambda type_: st.builds("{} {} {}".format, OPERANDS[type_], ORDER, OPERANDS[type_])),
-    "chain": of_any_type(
-        lambda type_: st.builds("{} {} {} {} {}".format, *[OPERANDS[type_], ORDER] * 2, OPERANDS[type_])
-    ),
-    "among": of_any_type(lambda type_: st.builds("{} {} {}".format, OPERANDS[type_], IN, listed(type_))),
-    "holds": st.builds("{} {} tags".format, either(FieldType.TEXT), IN),
-    "missing": st.builds(
-        "{} is {}".format,
-        st.sampled_from([*FIELDS, "(count + total)", "(born)", "-delta"]),
-        st.sampled_from(["missing", "not missing"]),
-    ),
-    "test": st.builds(
-        "{}({}, {})".format,
-        st.sampled_from(["starts_with", "contains"]),
-        either(FieldType.TEXT),
-        either(FieldType.TEXT),
-    ),
-    "truth": st.one_of(
-        st.sampled_from(["member", "True", "False"]),
-        st.builds("member {} {}".format, st.sampled_from(["==", "!="]), either(FieldType.BOOLEAN)),
-    ),
-}
-LEAF = st.sampled_from(list(SHAPES)).flatmap(SHAPES.__getitem__)
-EXPRESSION = st.recursive(
-    LEAF,
-    lambda inner: st.one_of(
-        st.builds("not ({})".format, inner),
-        st.lists(inner, min_size=2, max_size=3).map(
-            lambda parts: " and ".join(f"({part})" for part in parts)
-        ),
-        st.lists(inner, min_size=2, max_size=3).map(lambda parts: " or ".join(f"({part})" for part in parts)),
-    ),
-    max_leaves=5,
-)
+EXPRESSION = strategies.expressions(FIELDS.values())
+ILL_TYPED = strategies.expressions(FIELDS.values(), well_typed=False)
 
 
 # Facts: rightly typed and not.
@@ -533,51 +439,8 @@ def test_law_74_a_rendered_expression_is_the_same_expression(text: str) -> None:
     assert check(str(expression), FIELDS.values()).tree == expression.tree
 
 
-KINDS = [(FieldType.INTEGER, FieldType.DECIMAL), *((type_,) for type_ in FieldType if type_ not in NUMBERS)]
-
-
-@st.composite
-def ill_typed(draw: st.DrawFn) -> str:
-    """Draw an expression with one thing wrong, somewhere in a right one."""
-    left, right = draw(st.permutations(KINDS))[:2]
-    one, other = draw(st.sampled_from(named(*left))), draw(st.sampled_from(named(*right)))
-    unknown = draw(
-        st.sampled_from(["x", "counts", "count.x", "__class__", "tags.__len__", "missing", "Count"])
-    )
-    wrong = draw(
-        st.sampled_from(
-            [
-                *(f"{one} {operator} {other}" for operator in ("==", "!=", "<", ">=")),
-                *(
-                    f"{unknown} == {one}",
-                    f"{one} + {unknown} > 1",
-                    f"{unknown}({one})",
-                    f"{unknown} is missing",
-                ),
-                *(
-                    f"{one} + country > 1",
-                    f"-{one} == '1'",
-                    f"month({one}, {other}) == 1",
-                    f"starts_with({one}, 1)",
-                ),
-                *(
-                    f"{one} in (1, 'a')",
-                    f"{one} in ({other},)",
-                    f"({one} == {one}) > {other}",
-                    f"{other} in now",
-                ),
-                *("count", "total", "country", "tags", "born", "now", "'x'", "1", "not count", "day(born)"),
-            ]
-        )
-    )
-    around = draw(
-        st.sampled_from(["{}", "member and ({})", "not ({})", "member or ({})", "True or not ({})"])
-    )
-    return around.format(wrong)
-
-
 @settings(deadline=None)
-@given(ill_typed())
+@given(ILL_TYPED)
 def test_law_79_unknown_names_and_mismatched_types_are_refused(text: str) -> None:
     is_refused(check, text)
 
@@ -707,7 +570,7 @@ def test_law_74_catches_an_explanation_that_lost_the_values() -> None:
 
 
 def test_law_79_catches_a_check_that_only_parses() -> None:
-    fails(is_refused, lambda text, _: parse(text), ill_typed())
+    fails(is_refused, lambda text, _: parse(text), ILL_TYPED)
 
 
 @pytest.mark.filterwarnings("ignore:invalid")

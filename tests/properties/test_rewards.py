@@ -21,7 +21,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import crmkit.orders as core_orders
-import crmkit.rewards as engine
 import crmkit_loyalty.rules as loyalty_rules
 from crmkit import (
     Award,
@@ -37,6 +36,7 @@ from crmkit import (
     RewardRule,
     evaluate,
 )
+from crmkit.rewards import engine
 from crmkit_loyalty import PointsPerUnit
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -266,8 +266,8 @@ def test_law_24_an_order_earns_at_most_the_cap_of_each_unit(
 
 def test_law_24_is_seen_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """vendure#4353: the cap is applied to each award by itself."""
-    capped = engine._capped
-    monkeypatch.setattr(engine, "_capped", lambda answer, rule, granted: capped(answer, rule, {}))
+    capped = engine.capped
+    monkeypatch.setattr(engine, "capped", lambda answer, rule, granted: capped(answer, rule, {}))
     with pytest.raises(AssertionError, match="law 24"):
         law_24([(40, "points"), (40, "points")], 50)
 
@@ -292,7 +292,7 @@ def test_law_26_a_refused_award_uses_nothing_up(asked: list[tuple[int, str]], ca
 def test_law_26_is_seen_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """vendure#5278: the cap counts what was refused as well."""
     asked: dict[str, int] = {}
-    capped = engine._capped
+    capped = engine.capped
 
     def greedy(answer: Any, rule: Any, granted: Mapping[str, int]) -> Any:
         found = capped(answer, rule, dict(asked))
@@ -300,7 +300,7 @@ def test_law_26_is_seen_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
             asked[found.unit] = asked.get(found.unit, 0) + found.amount
         return found
 
-    monkeypatch.setattr(engine, "_capped", greedy)
+    monkeypatch.setattr(engine, "capped", greedy)
     with pytest.raises(AssertionError, match="law 26"):
         law_26([(40, "points"), (40, "points")], 50, 0)
 

@@ -21,7 +21,7 @@ CORE = ROOT / "src" / "crmkit"
 LAYERS = (
     "errors text money ids clock contacts orders messages settings retention digests purposes tenants",
     # events carry awards
-    "duplicates rewards expressions templates greeting stages consent tokens schedule events codec merkle",
+    "duplicates rewards programmes expressions templates greeting stages consent tokens schedule events codec merkle",
     "hookspecs channels stores",
     "hooks plugins registry signals",
     "sql delivery privacy transaction crm exchange",

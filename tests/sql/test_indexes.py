@@ -29,7 +29,7 @@ from crmkit.sql.duplicate_pairs import (
 )
 from crmkit.sql.duplicates import read_keys
 from crmkit.sql.events import number_events
-from crmkit.sql.orders import count_orders
+from crmkit.sql.orders import count_orders, placed
 from crmkit.sql.seals import read_leaves, seal_over
 from crmkit.transaction.bulk import batch
 from crmkit.transaction.standings import Asked, read_standings
@@ -70,6 +70,9 @@ LOOKUPS: dict[str, Lookup] = {
     "points of a contact": lambda crm, tx, contact: tx.contacts.remember(contact.id, contact.points[0]),
     "order by number": lambda crm, tx, contact: tx.orders.get("A-7"),
     "orders of a contact": lambda crm, tx, contact: count_orders(tx.sql, contact.ids, besides="A-7"),
+    "when orders were placed": lambda crm, tx, contact: placed(
+        tx.sql, contact.ids, besides="A-7", until=tx.now
+    ),
     "events of an order": lambda crm, tx, contact: tx.orders.history("A-7"),
     "event by key": lambda crm, tx, contact: tx.events.by_key("order:A-7"),
     "timeline": _timeline,

@@ -328,14 +328,6 @@ def own_row_first(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rows, "_precedence", lambda table, whose, latest: made(table, whose, ()))
 
 
-def own_address_first(patch: pytest.MonkeyPatch) -> None:
-    def ordered(ground: rows.Ground, table: Any, whose: rows.Owned, source: Any) -> list[Any]:
-        first = rows._ordering(table, (*source.anyone, *source.first))
-        return [*rows._precedence(table, whose, source.latest), *first]
-
-    patch.setattr(rows, "_order", ordered)
-
-
 def nothing_to_count_is_missing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(clauses, "_may_be_true_of", lambda least, leaf: False)
 
@@ -378,7 +370,6 @@ MUTANTS: dict[str, tuple[Patch, str]] = {
     "any text is a date": (any_date, "hosted"),
     "merged rows are not counted": (nobody_merged, "own"),
     "the survivor's value though another is later": (own_row_first, "own"),
-    "the survivor's address though another is preferred": (own_address_first, "own"),
     OUTER_JOINS_ONLY: (nothing_to_count_is_missing, "own"),
     "days rounded toward zero": (rounded_toward_zero, "own"),
     "constants at their own scale": (one_scale, "own"),

@@ -26,7 +26,7 @@ from crmkit.hookspecs import Command, HealthCheck, Job, Page, Reaction, hookimpl
 from crmkit.messages import Delivery
 from crmkit.plugins import HOOKS, Loaded, load
 from crmkit.registry import Registry, build_registry
-from crmkit.rewards import Award, Decision, Facts, evaluate
+from crmkit.rewards import Award, Decision, Facts, Limit, Used, evaluate
 from crmkit.templates import Template
 from unit.fake_plugins import FakeChannel, FakeRule, FakeStore, hooks_of, install, plugin
 
@@ -73,6 +73,7 @@ COLLECTING: dict[str, tuple[str, Callable[[], Any]]] = {
 }
 ASKING = {
     "crmkit_contact_store",
+    "crmkit_reward_ledger",
     "crmkit_tables",
     "crmkit_resolve_contact",
     "crmkit_veto_award",
@@ -413,6 +414,28 @@ def test_crmkit_contact_store_answers_a_store_or_none() -> None:
         hooks_of(plugin(crmkit_contact_store=3)).contact_stores()
 
 
+class FakeLedger:
+    """Remembers nothing."""
+
+    def used(self, tx: Any, asked: Any) -> Any:
+        return {one: Used() for one in asked}
+
+
+def limited(**attributes: Any) -> Any:
+    """Return a rule that says more of itself."""
+    return type("Limited", (FakeRule,), attributes)()
+
+
+def test_crmkit_reward_ledger_answers_a_ledger_or_none() -> None:
+    ledger = FakeLedger()
+    found = hooks_of(
+        plugin("a", crmkit_reward_ledger=None), plugin("b", crmkit_reward_ledger=ledger)
+    ).reward_ledgers()
+    assert [(owned.owner, owned.value) for owned in found] == [("b", ledger)]
+    with pytest.raises(PluginInvalid, match="and this lacks used"):
+        hooks_of(plugin(crmkit_reward_ledger=3)).reward_ledgers()
+
+
 def test_crmkit_tables_tells_whose_table_is_whose() -> None:
     def table(name: str) -> Callable[..., None]:
         def add(self: Any, metadata: MetaData) -> None:
@@ -676,6 +699,40 @@ def test_a_second_contact_store_is_a_conflict_that_names_both() -> None:
     assert registry_of(one).store is not None
     with pytest.raises(PluginConflict, match=r"(?s)crmkit_contact_store:\n  plugin 'one' .*\n  plugin 'two'"):
         registry_of(one, two)
+
+
+def test_a_second_reward_ledger_is_a_conflict_that_names_both() -> None:
+    one, two = (
+        plugin("one", crmkit_reward_ledger=FakeLedger()),
+        plugin("two", crmkit_reward_ledger=FakeLedger()),
+    )
+    assert registry_of(one).ledger is not None
+    with pytest.raises(PluginConflict, match=r"(?s)crmkit_reward_ledger:\n  plugin 'one' .*\n  plugin 'two'"):
+        registry_of(one, two)
+
+
+def test_a_limit_that_needs_memory_needs_a_ledger() -> None:
+    """Per event it needs none; over several events the error names the rule, the limit and the remedy."""
+    rule: Any = limited(limits=(Limit(per="event", units=5), Limit(per="member", window="day", units=0)))
+    with pytest.raises(PluginInvalid, match=r"limit 'at most 0 units for a member in a day'.*'loyalty'"):
+        registry_of(plugin("shop", crmkit_reward_rules=[rule]))
+    remembering = plugin("memory", crmkit_reward_ledger=FakeLedger())
+    assert registry_of(plugin("shop", crmkit_reward_rules=[rule]), remembering).ledger is not None
+
+
+WRONG: dict[str, tuple[Any, str]] = {
+    "limits": ((5,), "its limits are .*; they must be a tuple of Limit"),
+    "fields": ("contact.stage", "its fields are .*; they must be a tuple of texts"),
+    "lane": (1, "its lane is 1; it must be a text"),
+    "priority": ("high", "its priority is 'high'; it must be a whole number"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_a_rule_says_of_itself_is_checked(name: str) -> None:
+    value, words = WRONG[name]
+    with pytest.raises(PluginInvalid, match=words):
+        registry_of(plugin("shop", crmkit_reward_rules=[limited(**{name: value})]))
 
 
 @pytest.mark.parametrize(

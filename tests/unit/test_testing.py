@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -332,7 +333,7 @@ class TestSuites:
         RAN[Mine] = None
         pytest_terminal_summary(Reporter())
         assert Reporter.lines[0] == "crmkit conformance"
-        at = Reporter.lines.index("Mine: 3 of 4 laws claimed")
+        at = Reporter.lines.index("Mine: 3 of 6 laws claimed")
         assert Reporter.lines[at + 1].startswith("  not claimed: law 16 (needs monotone): When the goods")
 
     def test_a_subclass_claims_by_writing(self) -> None:
@@ -383,7 +384,7 @@ class TestSuites:
         [
             ({}, "Mine needs rule = ...: the rule that is attacked"),
             ({"rule": FakeClock}, "Mine.rule is the class FakeClock; give an instance, FakeClock"),
-            ({"rule": 5}, "Mine.rule is 5; give a RewardRule, a function of the facts, or a plugin"),
+            ({"rule": 5}, "Mine.rule is 5; give a RewardRule, a function of the facts, a programme"),
         ],
     )
     def test_what_is_no_rule_is_refused(self, members: dict[str, Any], words: str) -> None:
@@ -395,8 +396,13 @@ class TestSuites:
             ValueRefused, match=r"Mine.claims: there is no claim 'monoton'; did you mean 'monotone'"
         ):
             type("Mine", (RewardRuleSuite,), {"claims": {"monoton": True}})
-        with pytest.raises(ValueRefused, match=r"Mine.claims: 'gross' is not a valid Base"):
-            type("Mine", (RewardRuleSuite,), {"claims": {"base": "gross"}})
+        for claims, words in (
+            ({"base": "gross"}, "'gross' is not a valid Base"),
+            ({"refund": "whole"}, "refund='whole' is no claim; there is refund='proportional'"),
+            ({"max_per_day": -1}, "max_per_day=-1 must be a whole number from 0 on"),
+        ):
+            with pytest.raises(ValueRefused, match=f"Mine.claims: {words}"):
+                type("Mine", (RewardRuleSuite,), {"claims": claims})
 
     def test_an_undeclared_law_that_holds_is_told(self) -> None:
         def one_a_line(facts: crmkit.Facts) -> crmkit.Award:
@@ -404,8 +410,75 @@ class TestSuites:
 
         mine = type("Mine", (RewardRuleSuite,), {"rule": staticmethod(one_a_line)})
         assert broken_laws(mine) == ()
-        (remark,) = mine.remarks
-        assert "claim monotone=True?" in remark
+        for claim in ("monotone=True", "scale=True", "base='goods'"):
+            assert [remark for remark in mine.remarks if f"claim {claim}?" in remark], claim
+
+    def test_a_programme_is_attacked_by_the_name_of_its_file(self) -> None:
+        file = Path(__file__).with_name("programme_to_attack.toml")
+        claims = {"base": "goods", "monotone": True, "max_per_day": 500}
+        mine: Any = type(
+            "Mine", (RewardRuleSuite,), {"rule": file.name, "claims": claims, "__module__": __name__}
+        )
+        assert [rule.name for rule in mine().rules()] == ["birthday", "points-per-euro"]
+        assert broken_laws(mine) == ()
+
+    def test_a_programme_that_claims_too_much_is_found(self) -> None:
+        file = Path(__file__).with_name("programme_to_attack.toml")
+        mine: Any = type("Mine", (RewardRuleSuite,), {"rule": file, "claims": {"max_per_day": 50}})
+        (broken,) = broken_laws(mine, 24)
+        assert broken.expected == "at most 50 points in a day"
+
+    def test_a_rule_may_carry_its_claims(self) -> None:
+        @attrs.frozen
+        class Claiming:
+            name: str = "claiming"
+            version: int = 1
+            claims: Any = attrs.field(factory=lambda: {"max_per_order": 500, "monotone": True})
+
+            def evaluate(self, facts: crmkit.Facts) -> crmkit.Award:
+                return crmkit.Award(amount=facts.order.amount("goods").minor // 100)
+
+        mine: Any = type("Mine", (RewardRuleSuite,), {"rule": Claiming(), "claims": {"max_per_order": 30}})
+        assert (mine.claimed.max_per_order, mine.claimed.monotone) == (30, True)
+        (broken,) = broken_laws(mine, 15)
+        assert broken.expected == "at most 30 points"
+
+    def test_a_bound_that_was_never_passed_is_told(self) -> None:
+        capped = staticmethod(lambda facts: crmkit.Award(amount=min(facts.order.total.minor // 100, 3)))
+        mine = type("Mine", (RewardRuleSuite,), {"rule": capped})
+        broken_laws(mine, 15)
+        assert [remark for remark in mine.remarks if "claim max_per_order=3?" in remark]
+        assert not [remark for remark in mine.remarks if "scale=True" in remark]
+
+    def test_what_is_claimed_is_not_told_again(self) -> None:
+        one_a_line = staticmethod(lambda facts: crmkit.Award(amount=facts.order.amount("goods").minor // 100))
+        claims = {"monotone": True, "scale": True, "base": "goods"}
+        mine = type("Mine", (RewardRuleSuite,), {"rule": one_a_line, "claims": claims})
+        broken_laws(mine, 15)
+        assert not mine.remarks
+
+    def test_a_rule_that_keeps_its_day_is_not_found(self) -> None:
+        @attrs.frozen
+        class Daily:
+            name: str = "daily"
+            version: int = 1
+            limits: tuple[crmkit.Limit, ...] = (crmkit.Limit(per="member", window="day", units=50),)
+
+            def evaluate(self, facts: crmkit.Facts) -> crmkit.Award:
+                return crmkit.Award(amount=facts.order.amount("goods").minor // 100)
+
+        mine = type("Mine", (RewardRuleSuite,), {"rule": Daily(), "claims": {"max_per_day": 50}})
+        assert broken_laws(mine, 24) == ()
+
+    def test_a_rule_that_tells_its_lines_is_not_found(self) -> None:
+        def double_coffee(facts: crmkit.Facts) -> crmkit.Award:
+            shares = facts.order.base_shares("goods")
+            coffee = {line.id for line in facts.order.lines if line.category == "coffee"}
+            lines = {id: share * (2 if id in coffee else 1) // 100 for id, share in shares.items()}
+            return crmkit.Award(amount=sum(lines.values()), lines=lines)
+
+        members = {"rule": staticmethod(double_coffee), "claims": {"refund": "proportional"}}
+        assert broken_laws(type("Mine", (RewardRuleSuite,), members), 43) == ()
 
     def test_the_error_shows_both_sides(self) -> None:
         error = LawBroken(

@@ -18,6 +18,7 @@ COMMANDS = (
     "plugins",
     "contacts",
     "segments",
+    "rules",
     "duplicates",
     "merges",
     "migrate",
@@ -30,6 +31,7 @@ COMMANDS = (
     "suppressions",
     "imports",
     "exports",
+    "selftest",
 )
 
 #: How SQLite, PostgreSQL and MariaDB say that a table is missing.

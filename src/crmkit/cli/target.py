@@ -53,7 +53,7 @@ def open_crm(args: Namespace) -> CRM:
 
 def _opened(args: Namespace) -> CRM:
     if args.app:
-        return _imported(args.app)
+        return named_crm(args.app, "--app")
     if not args.url:
         raise ConfigError(f"which CRM? Give --app MODULE:NAME or --url URL, or set {APP} or {URL}")
     from crmkit.crm import CRM
@@ -68,7 +68,16 @@ def _opened(args: Namespace) -> CRM:
     return crm
 
 
-def _imported(name: str) -> CRM:
+def named_crm(name: str, option: str) -> CRM:
+    """Return the CRM that a text names.
+
+    Args:
+        name: MODULE:NAME, of a CRM or a function that returns one; the module may be in the current folder.
+        option: where the text was given, for errors.
+
+    Raises:
+        ConfigError: if it names none.
+    """
     import sys
     from importlib import import_module
 
@@ -76,23 +85,23 @@ def _imported(name: str) -> CRM:
 
     module, _, attribute = name.partition(":")
     if not module or not attribute:
-        raise ConfigError(f"--app {name!r} must be MODULE:NAME, such as shop.crm:crm")
+        raise ConfigError(f"{option} {name!r} must be MODULE:NAME, such as shop.crm:crm")
     sys.path.insert(0, os.getcwd())
     try:
         found: Any = import_module(module)
     except Exception as error:
         raise ConfigError(
-            f"--app {name!r}: {module} cannot be imported: {type(error).__name__}: {error}"
+            f"{option} {name!r}: {module} cannot be imported: {type(error).__name__}: {error}"
         ) from error
     finally:
         sys.path.pop(0)
     for part in attribute.split("."):
         if not hasattr(found, part):
-            raise ConfigError(f"--app {name!r}: {module} has no {attribute!r}")
+            raise ConfigError(f"{option} {name!r}: {module} has no {attribute!r}")
         found = getattr(found, part)
     crm = found if isinstance(found, CRM) or not callable(found) else found()
     if not isinstance(crm, CRM):
         raise ConfigError(
-            f"--app {name!r} is {type(crm).__name__}; must be a CRM or a function that returns one"
+            f"{option} {name!r} is {type(crm).__name__}; must be a CRM or a function that returns one"
         )
     return crm

@@ -29,6 +29,8 @@ class Suite:
 
     #: The page of the documentation on which the laws stand.
     page: ClassVar[str] = ""
+    #: Whether its laws have the numbers of the laws of loyalty, not numbers of its own.
+    of_loyalty: ClassVar[bool] = False
     #: What was seen without being claimed, for the summary.
     remarks: ClassVar[dict[str, None]] = {}
 

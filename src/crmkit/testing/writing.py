@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+import ast
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
+from importlib import import_module
 from typing import Any
 
 import attrs
 
 from crmkit.orders import Order
 
+_WIDTH = 100
 _UNITS = ("days", "seconds", "microseconds")
+#: Where names of the standard library come from that values are written with.
+HOMES = {
+    "date": "datetime",
+    "datetime": "datetime",
+    "timedelta": "datetime",
+    "UTC": "datetime",
+    "Fraction": "fractions",
+    "Decimal": "decimal",
+    "UUID": "uuid",
+}
 
 
 def as_code(value: Any) -> str:
@@ -27,6 +40,8 @@ def as_code(value: Any) -> str:
         return f"{type(value).__name__}.{value.name}"
     if isinstance(value, datetime):
         return _instant(value)
+    if isinstance(value, date):
+        return f"date({value.year}, {value.month}, {value.day})"
     if isinstance(value, timedelta):
         given = [f"{unit}={getattr(value, unit)}" for unit in _UNITS if getattr(value, unit)]
         return f"timedelta({', '.join(given)})"
@@ -41,6 +56,53 @@ def as_code(value: Any) -> str:
             + ")"
         )
     return _call(value) if attrs.has(type(value)) else repr(value)
+
+
+def as_program(code: str, **more: str) -> str:
+    """Return code with the imports that it needs, to be pasted as it stands.
+
+    Args:
+        code: as `as_code` writes it, perhaps several lines.
+        more: where further names come from, by name.
+    """
+    public = import_module("crmkit").__all__
+    homes = {**dict.fromkeys(public, "crmkit"), **HOMES, **more}
+    taken: dict[str, list[str]] = {}
+    for name in sorted(names_in(code) & homes.keys()):
+        taken.setdefault(homes[name], []).append(name)
+    imports = [f"from {home} import {', '.join(names)}" for home, names in sorted(taken.items())]
+    return "\n".join([*imports, "", *_lines(code)]) if imports else code
+
+
+def _lines(code: str) -> Iterator[str]:
+    """Yield the statements, those that are long broken up as a formatter would."""
+    for statement in ast.parse(code).body:
+        begin = f"{ast.unparse(statement.targets[0])} = " if isinstance(statement, ast.Assign) else ""
+        value = statement.value if isinstance(statement, (ast.Assign, ast.Expr)) else None
+        yield f"{begin}{_laid_out(value, len(begin), 0)}" if value else ast.unparse(statement)
+
+
+def _laid_out(node: ast.expr, before: int, depth: int) -> str:
+    text = ast.unparse(node)
+    if before + len(text) <= _WIDTH or not isinstance(node, (ast.Call, ast.List)):
+        return text
+    inner, outer = "    " * (depth + 1), "    " * depth
+    items = node.elts if isinstance(node, ast.List) else node.args
+    parts = [f"{inner}{_laid_out(item, len(inner) + 1, depth + 1)}," for item in items]
+    for one in node.keywords if isinstance(node, ast.Call) else ():
+        named = f"{inner}{one.arg}="
+        parts.append(f"{named}{_laid_out(one.value, len(named) + 1, depth + 1)},")
+    first, last = ("[", "]") if isinstance(node, ast.List) else (f"{ast.unparse(node.func)}(", ")")
+    return "\n".join([first, *parts, f"{outer}{last}"])
+
+
+def names_in(code: str) -> set[str]:
+    """Return the names that code uses, those of attributes and arguments aside."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:  # some value has no code that makes it
+        return set()
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def _instant(value: datetime) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -10,12 +12,26 @@ import attrs
 from crmkit.errors import ValueRefused
 from crmkit.orders import Base
 from crmkit.plugins import shown
+from crmkit.programmes import Programme
 from crmkit.rewards import Award, Facts, NoAward, RewardRule
 from crmkit.settings import did_you_mean
+
+#: What may be said of refunds.
+PROPORTIONAL = "proportional"
 
 
 def _base(value: Base | str | None) -> Base | None:
     return None if value is None else Base(value)
+
+
+def _refund(instance: object, attribute: attrs.Attribute[str], value: object) -> None:
+    if value not in ("", PROPORTIONAL):
+        raise ValueError(f"refund={value!r} is no claim; there is refund={PROPORTIONAL!r}")
+
+
+def _bound(instance: object, attribute: attrs.Attribute[int | None], value: object) -> None:
+    if value is not None and (type(value) is not int or value < 0):
+        raise ValueError(f"{attribute.name}={value!r} must be a whole number from 0 on")
 
 
 @attrs.frozen(kw_only=True)
@@ -25,14 +41,18 @@ class Claims:
     Args:
         base: the part of the order that it rewards; by default the base that its awards carry.
         monotone: who spends more never gets less.
-        max_per_order: the most units for one order, or None.
+        max_per_order: the most of a unit for one order, or None.
+        max_per_day: the most of a unit that a member gets in one day of the member's zone, or None.
         scale: twice the order is twice the award, up to rounding.
+        refund: "proportional": who returns a part keeps what the rule gives for the rest, up to rounding.
     """
 
     base: Base | None = attrs.field(default=None, converter=_base)
     monotone: bool = False
-    max_per_order: int | None = None
+    max_per_order: int | None = attrs.field(default=None, validator=_bound)
+    max_per_day: int | None = attrs.field(default=None, validator=_bound)
     scale: bool = False
+    refund: str = attrs.field(default="", validator=_refund)
 
 
 def claims_of(given: Mapping[str, Any], suite: str) -> Claims:
@@ -73,16 +93,26 @@ class FunctionRule:
         return answer
 
 
-def rules_of(handed: Any, suite: str) -> tuple[RewardRule, ...]:
-    """Return the rules in what an author handed over: a rule, a function, or a plugin with rules.
+def rules_of(handed: Any, suite: str, folder: Path) -> tuple[RewardRule, ...]:
+    """Return the rules in what an author handed over: a rule, a function, a programme or its file, or a plugin.
+
+    Args:
+        handed: what the suite has as `rule`.
+        suite: whose, for the error message.
+        folder: where the file of a programme is looked for.
 
     Raises:
         ValueRefused: if it is none of these; the message says what would have been right.
+        ProgrammeError: if the file of a programme is wrong.
     """
     if isinstance(handed, type):
         raise ValueRefused(
             f"{suite}.rule is the class {handed.__name__}; give an instance, {handed.__name__}(...)"
         )
+    if isinstance(handed, (str, PathLike)):
+        return Programme.load(folder / handed).rules
+    if isinstance(handed, Programme):
+        return handed.rules
     if hasattr(handed, "evaluate"):
         return (handed,)
     if hasattr(handed, "crmkit_reward_rules"):
@@ -93,6 +123,6 @@ def rules_of(handed: Any, suite: str) -> tuple[RewardRule, ...]:
     if callable(handed):
         return (FunctionRule(handed),)
     raise ValueRefused(
-        f"{suite}.rule is {shown(handed)}; give a RewardRule, a function of the facts, or a plugin that has "
-        "crmkit_reward_rules"
+        f"{suite}.rule is {shown(handed)}; give a RewardRule, a function of the facts, a programme or the name of "
+        "its file, or a plugin that has crmkit_reward_rules"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -11,9 +11,11 @@ import attrs
 from hypothesis import strategies as st
 
 from crmkit.contacts import Contact
+from crmkit.expressions import Field
 from crmkit.money import Money
 from crmkit.orders import LineKind, Order, OrderLine
 from crmkit.rewards import COUNTERS, Facts
+from crmkit.testing.strategies.fields import field_values
 from crmkit.testing.strategies.money import currencies, minors
 from crmkit.testing.strategies.people import shoppers
 from crmkit.testing.strategies.time import instants
@@ -136,18 +138,56 @@ def _order(
 
 
 def facts(
-    *, currency: str | None = None, triggers: Sequence[str] = ("order.paid",), **options: Any
+    *,
+    currency: str | None = None,
+    triggers: Sequence[str] = ("order.paid",),
+    fields: Sequence[Field] = (),
+    payload: Sequence[Field] = (),
+    **options: Any,
 ) -> st.SearchStrategy[Facts]:
-    """Return a strategy for the facts about an order.
+    """Return a strategy for the facts about a happening: with an order if the trigger's name says so.
 
     Args:
         currency: the order's; any by default.
-        triggers: what may have happened.
+        triggers: what may have happened, such as "order.paid" or "member.birthday".
+        fields: the fields of the contact that rules read; each may be missing.
+        payload: the fields of the event that rules read, such as `event.score`; each may be missing.
         options: as for `orders`.
     """
-    order = orders(currency, **options)
-    return st.builds(_facts, st.sampled_from(tuple(triggers)), order, shoppers(), _COUNTS, _LATER)
+    words = tuple(options.get("words", ()))
+    return st.sampled_from(tuple(triggers)).flatmap(
+        lambda trigger: st.builds(
+            _facts,
+            st.just(trigger),
+            orders(currency, **options) if trigger.startswith("order.") else st.none(),
+            instants(),
+            shoppers(),
+            _COUNTS,
+            _LATER,
+            field_values(fields, words=words),
+            field_values(payload, words=words),
+        )
+    )
 
 
-def _facts(trigger: str, order: Order, contact: Contact, counters: dict[str, int], later: timedelta) -> Facts:
-    return Facts(trigger=trigger, at=order.placed_at + later, order=order, contact=contact, counters=counters)
+def _facts(
+    trigger: str,
+    order: Order | None,
+    moment: datetime,
+    contact: Contact,
+    counters: dict[str, int],
+    later: timedelta,
+    fields: Mapping[str, object],
+    payload: Mapping[str, object],
+) -> Facts:
+    return Facts(
+        trigger=trigger,
+        at=order.placed_at + later if order else moment,
+        contact=contact,
+        order=order,
+        key=order.key if order else trigger,
+        payload={name.removeprefix("event."): value for name, value in payload.items()},
+        counters=counters,
+        fields=fields,
+        zone=contact.zone,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import cache
 from unicodedata import normalize
 from uuid import UUID
@@ -25,6 +26,15 @@ _NAMES = (
 )
 _LOCALES = ("", "en", "ka", "vi", "de-AT")
 _ZONES = ("", "Europe/London", "Asia/Tbilisi", "Asia/Ho_Chi_Minh", "Australia/Lord_Howe")
+#: Birthdays that are not every year, that begin and end a year, that nobody knows.
+_BIRTHDAYS = (
+    None,
+    date(1996, 2, 29),
+    date(2000, 2, 29),
+    date(1990, 12, 31),
+    date(1985, 1, 1),
+    date(1970, 3, 31),
+)
 
 
 @cache
@@ -60,6 +70,20 @@ def contacts() -> st.SearchStrategy[Contact]:
 def shoppers() -> st.SearchStrategy[Contact]:
     """Return a strategy for contacts without points: of these, rules that look at people know enough."""
     return _contacts(st.just(()))
+
+
+@cache
+def members() -> st.SearchStrategy[Contact]:
+    """Return a strategy for people in a programme: with a zone, and a birthday on 29 February or any other day."""
+    born = st.sampled_from(_BIRTHDAYS) | st.dates(date(1920, 1, 1), date(2010, 12, 31))
+    return st.builds(
+        Contact,
+        id=st.integers(1, 2**60).map(lambda n: UUID(int=n << 60 | n)),
+        name=names(),
+        locale=st.sampled_from(_LOCALES),
+        zone=st.sampled_from(_ZONES),
+        birth_date=born,
+    )
 
 
 def _contacts(of: st.SearchStrategy[tuple[ContactPoint, ...]]) -> st.SearchStrategy[Contact]:
